@@ -11,14 +11,14 @@ class every kind that the rules know. If none is right, the automaton gets the c
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 from dstok.compiled.tables import Kernel as Kernel
 from dstok.core.bpe.facts import cuttable_ranges
-from dstok.core.split.finder import FLAGS, RULES
+from dstok.core.split.finder import CJK_FIELDS, FLAGS, rule_rows
 from dstok.errors import UnsupportedError
 
 if TYPE_CHECKING:
@@ -26,22 +26,30 @@ if TYPE_CHECKING:
     from dstok.regex.marked_language import Marked
     from dstok.unicode.code_point_set import CodePointSet
 
-NONE, V3, ONES, THREES, CASED, GPT2, CL100K, LLM, CODER, TEKKEN = RULES
-LETTER, PUNCT, CJK, BLANK, NUMBER, RARE, CAPITAL, CASELESS, COMBINING = FLAGS
+ROWS = rule_rows()
+(NONE, V3, ONES, THREES, CASED, GPT2, CL100K, LLM, CODER, TEKKEN, KIMI, TWOS, STARCODER, SEED_CODER, MINICPM, UFAKZEKA,
+ SPARK, EXAONE, YOUTU, LAGUNA) = range(len(ROWS))
+LETTER, PUNCT, CJK, BLANK, NUMBER, RARE, CAPITAL, CASELESS, COMBINING, HAN = FLAGS
 OTHER = 0  # the kind without flags
-# The kinds that a character beyond ASCII can be to each set of rules, the likeliest first. Cased words have small
-# letters, capitals, letters of no case and combining marks. Rules that count digits in threes count bytes: no character
-# of two bytes or more can be a number to them.
+CJK_FIRST, CJK_RUN = CJK_FIELDS
+
+
+def kinds_of(row: Mapping[str, int]) -> tuple[int, ...]:
+    """The kinds that a character beyond ASCII can be to a set of rules of words, the likeliest first.
+
+    Rules that count digits count bytes: no character of two bytes or more can be a number to them.
+    """
+    first, cased = row["cjk"] == CJK_FIRST, row["cased"]
+    return tuple(kind for kind, known in (
+        (HAN, row["cjk"] == CJK_RUN), (LETTER, True), (LETTER | CJK, first), (CAPITAL, cased), (CASELESS, cased),
+        (PUNCT, True), (PUNCT | CJK, first), (NUMBER, row["digits"] < 2), (BLANK, True), (COMBINING, cased),
+        (RARE, True)) if known)
+
+
 KINDS = {
-    V3: (LETTER, LETTER | CJK, PUNCT, PUNCT | CJK, BLANK, RARE),
-    ONES: (LETTER, PUNCT, NUMBER, BLANK, RARE),
-    THREES: (LETTER, PUNCT, BLANK, RARE),
-    CASED: (LETTER, CAPITAL, CASELESS, PUNCT, BLANK, COMBINING, RARE),
-    GPT2: (LETTER, PUNCT, NUMBER, BLANK, RARE),
-    CL100K: (LETTER, PUNCT, BLANK, RARE),
+    **{number: kinds_of(row) for number, row in enumerate(ROWS) if number not in (NONE, LLM, CODER)},
     LLM: (LETTER, CJK, OTHER, PUNCT, LETTER | CJK, PUNCT | CJK, NUMBER, BLANK, RARE),
     CODER: (LETTER, LETTER | CJK, CJK, PUNCT, OTHER, PUNCT | CJK, NUMBER, BLANK, RARE),
-    TEKKEN: (LETTER, CAPITAL, CASELESS, PUNCT, NUMBER, BLANK, COMBINING, RARE),
 }
 PROBES = "aA!1\t \n'/"  # one of each kind: enough to find the kind of most classes
 MOST_BLOCKS = 50_000_000  # of a walk that no budget limits
@@ -95,7 +103,7 @@ def _find(marked: Marked, classes: tuple[Class, ...], edges: tuple[tuple[tuple[i
                 kinds = _kinds(rules, marked, classes)
             except (TooLargeError, UnsupportedError):  # a walk that is too long, or all walks together
                 continue
-            if kinds and (rules in (CASED, TEKKEN) or goes_on_from_cuts(kinds, classes, edges)):
+            if kinds and (ROWS[rules]["cased"] or goes_on_from_cuts(kinds, classes, edges)):
                 return Kernel(rules, kinds)
     return Kernel(NONE, ())
 
@@ -218,7 +226,7 @@ def goes_on_from_cuts(
     """Does a letter after another letter of its piece lead to the same state as this letter at a piece's start?
 
     Then the automaton may go on from a safe cut inside a piece: such a cut lies between two letters
-    (core/split/rules_v3.h).
+    (core/split/rules.h).
     """
     letters = [i for i, (members, kind) in enumerate(zip(classes, kinds)) if members.cuttable and kind & (LETTER | CJK)]
     after = {edges[state][one][0] for state in range(1, len(edges)) for one in letters} - {0}

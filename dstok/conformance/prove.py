@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from dstok._util.arguments import explained
 from dstok._util.objects import lazy
 from dstok.compiled.build import CLASSES, build_tables, describe_tables
-from dstok.compiled.kernel_selection import CASED, KINDS, NONE, TEKKEN, classes_of, find_difference, goes_on_from_cuts
+from dstok.compiled.kernel_selection import KINDS, NONE, ROWS, classes_of, find_difference, goes_on_from_cuts
 from dstok.compiled.tables import MATRIX_HEAD, Header, Tables, bare_bpe, make_plain_finder
 from dstok.conformance import texts as texts_of
 from dstok.conformance.automaton_guide import Guide
@@ -285,7 +285,7 @@ class _Checks:
         difference = find_difference(rules, program.kept, classes, kinds)
         if difference is not None:
             faults.append(f"rules and automaton differ at the symbols {difference}")
-        if rules not in (CASED, TEKKEN) and not goes_on_from_cuts(kinds, classes, program.boundaries.edges):
+        if not ROWS[rules]["cased"] and not goes_on_from_cuts(kinds, classes, program.boundaries.edges):
             faults.append("the automaton cannot go on from cuts")
         return f"walked again with {len(classes)} classes", faults
 

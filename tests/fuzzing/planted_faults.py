@@ -40,12 +40,12 @@ class Fault:
 WORDS = ("minimax", "deepseek-r1-distill-llama-8b", "patterns")
 FAULTS = {
     "hand-over inside a piece": Fault(
-        "dstok/core/split/grid.h", "run->anchor = rules_of_cased(rules) ? end.anchor : end.count;", "run->anchor = end.count;", WORDS),
+        "dstok/core/split/grid.h", "run->anchor = ROWS[rules].cased ? end.anchor : end.count;", "run->anchor = end.count;", WORDS),
     "hand-over between marks": Fault(
-        "dstok/core/split/rules_words.h", "found->anchors | (m->cuts & m->letter & letters_before & decided)",
-        "found->anchors | (m->cuts & decided)", WORDS),
+        "dstok/core/split/rules_words.h", "cuts = m->cuts & m->letter & letters_before;",
+        "cuts = m->cuts;", WORDS),
     "blank of four bytes": Fault(
-        "dstok/core/split/rules_v3.h", "(last >> 1 & m->leads & ~m->three) | (last >> 2 & m->three & ~m->four) |\n           (last >> 3 & m->four);",
+        "dstok/core/split/rules.h", "(last >> 1 & m->leads & ~m->three) | (last >> 2 & m->three & ~m->four) |\n           (last >> 3 & m->four);",
         "(last >> 2 & m->three) | (last >> 1 & ~(m->three << 1));", ("patterns",)),
     "ASCII character of another class": Fault(
         "dstok/compiled/kernel_selection.py", "for byte in members.ascii]", "for byte in members.ascii if chr(byte) in PROBES]",
@@ -54,7 +54,7 @@ FAULTS = {
         "dstok/compiled/kernel_selection.py", "while (difference := find_difference(rules, marked, classes, kinds)) is not None:",
         "while (difference := None) is not None:", ("patterns",)),
     "state lost between blocks": Fault(
-        "dstok/core/split/rules_v3.h", "s->number = LAST(m->number);", "s->number = 0;", ("deepseek-v3", "minimax")),
+        "dstok/core/split/rules.h", "s->number = LAST(m->number);", "s->number = 0;", ("deepseek-v3", "minimax")),
     "shared id has the added text": Fault(
         "dstok/added_tokens.py", "decoded_bytes(text) if is_spelling(text) and not token.literal else text.encode()",
         "text.encode()", ("models",)),

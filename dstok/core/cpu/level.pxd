@@ -53,11 +53,13 @@ cdef extern from "cpu/implementation.h":
         const KernelTables *t, const uint8_t *p, uint32_t stop, bint final, int full, GridRun *run) noexcept nogil
     ctypedef int (*GridOnlyFunction)(
         const KernelTables *t, const uint8_t *p, int size, uint32_t *starts) noexcept nogil
+    ctypedef struct GridFunctions:
+        GridRunFunction run
+        GridOnlyFunction only
     ctypedef struct Implementation:
         const char *name
         int vectors
-        const GridRunFunction *grid
-        const GridOnlyFunction *grid_only
+        const GridFunctions *grid
         int (*few)(
             const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint32_t *out) noexcept nogil
         int (*probe)(

@@ -18,34 +18,35 @@
 #define VECTOR_CODE "text/first_bytes_vector.h"
 #include "cpu/vectors.h"
 
-/* A copy of the kernel for each set of rules; cl100k uses the copy of threes. */
-#define RULE_SETS(X, ...) \
-    X(RULES_V3, __VA_ARGS__) X(RULES_ONES, __VA_ARGS__) X(RULES_THREES, __VA_ARGS__) X(RULES_CASED, __VA_ARGS__) \
-    X(RULES_GPT2, __VA_ARGS__) X(RULES_LLM, __VA_ARGS__) X(RULES_CODER, __VA_ARGS__) X(RULES_TEKKEN, __VA_ARGS__)
-#define GRID_RUN(set, level, target, alone, ahead, write, write_few) \
+/* A copy of the kernel for a set of rules (split/kernel.h), whose fields are constants in it; the copy ANY reads the fields
+ * of a row as it runs. `alone`: blocks of ASCII have a loop of their own. `ahead`: of the other blocks, too, the masks are
+ * made before the rules of the block before. `write_few`: the faster way to write the starts of a short text. */
+#define RULES_ANY t->rules
+#define GRID_COPY(set, copy, fields, level, target, alone, ahead, write, write_few) \
     target __attribute__((noinline)) \
     static int grid_last_##set##_##level(const KernelTables *t, const uint8_t *p, int size, GridState *s, GridStarts *found) { \
-        return grid_last_by(t, set, narrow_##level, wide_##level, p, size, s, found); \
+        return grid_last_by(t, RULES_##set, narrow_##level, wide_##level, p, size, s, found); \
     } \
     target static int grid_only_##set##_##level(const KernelTables *t, const uint8_t *p, int size, uint32_t *starts) { \
-        return grid_only_by(t, set, narrow_##level, wide_##level, write_few, p, size, starts); \
+        return grid_only_by(t, RULES_##set, narrow_##level, wide_##level, write_few, p, size, starts); \
     } \
     target __attribute__((noinline)) \
     static int grid_plain_##set##_##level(const KernelTables *t, const uint8_t *p, uint32_t stop, int final, int full, \
                                           GridState *s, GridEnd *end) { \
-        return grid_plain_by(t, set, ahead, narrow_##level, write, p, stop, final, full, s, end); \
+        return grid_plain_by(t, RULES_##set, ahead, narrow_##level, write, p, stop, final, full, s, end); \
     } \
     target static void grid_run_##set##_##level(const KernelTables *t, const uint8_t *p, uint32_t stop, int final, int full, \
                                                 GridRun *run) { \
-        grid_run_by(t, set, ahead, narrow_##level, wide_##level, write, alone ? grid_plain_##set##_##level : NULL, \
+        grid_run_by(t, RULES_##set, ahead, narrow_##level, wide_##level, write, alone ? grid_plain_##set##_##level : NULL, \
                     grid_last_##set##_##level, p, stop, final, full, run); \
     }
-#define RUN_OF(set, level) [set] = grid_run_##set##_##level,
-#define ONLY_OF(set, level) [set] = grid_only_##set##_##level,
-/* `alone`: blocks of ASCII have a loop of their own. `ahead`: of the other blocks, too, the masks are made before the
- * rules of the block before. `write_few`: the faster way to write the starts of a short text. */
-#define GRID_LEVEL(level, target, alone, ahead, write, write_few) \
-    RULE_SETS(GRID_RUN, level, target, alone, ahead, write, write_few) \
+#define NO_COPY(...)
+#define KERNEL(set, copy, fields, level) [RULES_##set] = {grid_run_##copy##_##level, grid_only_##copy##_##level},
+#define KERNEL_ANY(set, copy, fields, level) KERNEL(set, ANY, fields, level)
+/* `COPY` makes the copies of the rows that have one, `OF` names the functions of a row. */
+#define GRID_LEVEL(level, target, alone, ahead, write, write_few, COPY, OF) \
+    RULE_ROWS(COPY, NO_COPY, level, target, alone, ahead, write, write_few) \
+    GRID_COPY(ANY, ANY, (), level, target, alone, ahead, write, write_few) \
     target static int matrix_only_##level(const KernelTables *t, const uint8_t *p, int size, uint32_t *starts) { \
         return matrix_only_by(t, matrix_##level, write, p, size, starts); \
     } \
@@ -53,16 +54,15 @@
                                           GridRun *run) { \
         matrix_run_by(t, matrix_##level, write, p, stop, final, full, run); \
     } \
-    static const GridRunFunction GRID_##level[] = { \
-        RULE_SETS(RUN_OF, level) [RULES_CL100K] = grid_run_RULES_THREES_##level, [RULES_MATRIX] = matrix_run_##level}; \
-    static const GridOnlyFunction GRID_ONLY_##level[] = { \
-        RULE_SETS(ONLY_OF, level) [RULES_CL100K] = grid_only_RULES_THREES_##level, [RULES_MATRIX] = matrix_only_##level}; \
-    _Static_assert(sizeof(GRID_##level) / sizeof(*GRID_##level) == RULES_COUNT, "a kernel for each set of rules");
+    static const GridFunctions GRID_##level[RULES_COUNT] = { \
+        RULE_ROWS(OF, OF, level) [RULES_MATRIX] = {matrix_run_##level, matrix_only_##level}};
 
-GRID_LEVEL(16, , 0, 0, grid_write, grid_write)
-#ifdef DSTOK_X86
-GRID_LEVEL(avx2, SIMD_AVX2, 1, 0, grid_write_avx2, grid_write)
-GRID_LEVEL(avx512, SIMD_AVX512, 1, 1, grid_write_avx512, grid_write_avx512)
+#ifdef DSTOK_X86 /* few processors have no AVX2: for them, one copy for all rows keeps the module small */
+GRID_LEVEL(16, , 0, 0, grid_write, grid_write, NO_COPY, KERNEL_ANY)
+GRID_LEVEL(avx2, SIMD_AVX2, 1, 0, grid_write_avx2, grid_write, GRID_COPY, KERNEL)
+GRID_LEVEL(avx512, SIMD_AVX512, 1, 1, grid_write_avx512, grid_write_avx512, GRID_COPY, KERNEL)
+#else
+GRID_LEVEL(16, , 0, 0, grid_write, grid_write, GRID_COPY, KERNEL)
 #endif
 
 /* The instructions that the compiler may use by default: on aarch64 NEON. */
@@ -80,18 +80,15 @@ GRID_LEVEL(avx512, SIMD_AVX512, 1, 1, grid_write_avx512, grid_write_avx512)
     .skip = skip_run_avx2, \
     .pair_ranks = pair_ranks_avx2, .merge_strips = merge_strips_avx2
 
-static const GridRunFunction GRID_NONE[RULES_COUNT];
-static const GridOnlyFunction GRID_ONLY_NONE[RULES_COUNT];
+static const GridFunctions GRID_NONE[RULES_COUNT];
 
 /* From the slowest to the fastest. "automaton" has no mask kernel. */
 static const Implementation IMPLEMENTATIONS[] = {
-    {.name = "automaton", .grid = GRID_NONE, .grid_only = GRID_ONLY_NONE, DEFAULT_STAGES},
-    {.name = DEFAULT_NAME, .grid = GRID_16, .grid_only = GRID_ONLY_16, DEFAULT_STAGES},
+    {.name = "automaton", .grid = GRID_NONE, DEFAULT_STAGES},
+    {.name = DEFAULT_NAME, .grid = GRID_16, DEFAULT_STAGES},
 #ifdef DSTOK_X86
-    {.name = "avx2", .vectors = VECTORS_AVX2, .grid = GRID_avx2, .grid_only = GRID_ONLY_avx2, .probe = probe_avx2,
-     .transcode = utf8_transcode_avx2, .valid = utf8_valid_avx2, AVX2_STAGES},
-    {.name = "avx512", .vectors = VECTORS_AVX2 | VECTORS_AVX512, .grid = GRID_avx512, .grid_only = GRID_ONLY_avx512,
-     .probe = probe_avx512, .transcode = utf8_transcode_avx512, .valid = utf8_valid_avx512, .widen = utf8_widen_avx512,
+    {.name = "avx2", .vectors = VECTORS_AVX2, .grid = GRID_avx2, .probe = probe_avx2, .transcode = utf8_transcode_avx2, .valid = utf8_valid_avx2, AVX2_STAGES},
+    {.name = "avx512", .vectors = VECTORS_AVX2 | VECTORS_AVX512, .grid = GRID_avx512, .probe = probe_avx512, .transcode = utf8_transcode_avx512, .valid = utf8_valid_avx512, .widen = utf8_widen_avx512,
      AVX2_STAGES},
 #endif
 };

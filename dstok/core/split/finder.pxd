@@ -8,13 +8,15 @@ from dstok.core.split.automaton cimport Memo
 
 cdef extern from "split/kernel.h":
     enum:
-        RULES_COUNT, RULES_NONE, RULES_V3, RULES_ONES, RULES_THREES, RULES_CASED, RULES_GPT2, RULES_CL100K, RULES_LLM
-        RULES_CODER, RULES_TEKKEN, RULES_MATRIX
-        F_LETTER, F_PUNCT, F_CJK, F_BLANK, F_NUMBER, F_RARE, F_CAPITAL, F_CASELESS, F_COMBINING
+        RULES_COUNT, RULES_MATRIX, CJK_RUN, CJK_FIRST
+        F_LETTER, F_PUNCT, F_CJK, F_BLANK, F_NUMBER, F_RARE, F_CAPITAL, F_CASELESS, F_COMBINING, F_HAN
         F_CUTTABLE, F_CUT_BEFORE, F_MIXED
     bint cuttable "kernel_cuttable"(uint32_t c) noexcept nogil
     bint may_cut "kernel_may_cut"(const uint8_t *joined, uint32_t left, uint32_t right) noexcept nogil
-    bint rules_of_words(int rules) noexcept nogil
+    ctypedef struct Rules:
+        uint8_t digits, first, lead, cased, suffix, tail, newlines, cjk, ends, phrases
+    const Rules *RULES "ROWS"
+    bint rules_of_cjk(int rules) noexcept nogil
     void kernel_open(KernelTables *t, int rules, const uint8_t *kinds, size_t classes) noexcept nogil
 
 cdef enum:

@@ -1,6 +1,7 @@
 # Generated: python release/stubs.py
-RULES: tuple[int, ...]
-FLAGS: tuple[int, int, int, int, int, int, int, int, int]
+CJK_FIELDS: tuple[int, int]
+FLAGS: tuple[int, int, int, int, int, int, int, int, int, int]
+def rule_rows() -> list[dict[str, int]]: ...
 
 class Sink:
     pass

@@ -9,7 +9,7 @@ from the sink's `left` state: after one that is not `final` where it ended, else
 `PieceFinder` follows an automaton from the left, `CharacterFinder` cuts texts of models that merge characters,
 `TwoSided` reads a text from both sides. The first two use the mask kernel (split/grid.h) if it has rules for them, and
 find one piece where it cannot tell. It must begin at an anchor: the start of a piece, or a cut that is as good as one
-(split/rules_v3.h). Example: to V3's rules U+0001 is rare. In "Hi\\x01 all" the kernel finds "Hi" and stops, the
+(split/rules.h). Example: to V3's rules U+0001 is rare. In "Hi\\x01 all" the kernel finds "Hi" and stops, the
 automaton finds the next piece, and the kernel goes on at its end.
 """
 
@@ -34,10 +34,15 @@ cdef enum:
     BLOCK = 64               # bytes that the kernel decides at once
     COPY_WHOLE_MAX = 1 << 12  # bytes of a text that is copied as a whole
 
-# The sets of rules, and the flags of characters that are not ASCII, which compiled/tables.py names.
-RULES = (RULES_NONE, RULES_V3, RULES_ONES, RULES_THREES, RULES_CASED, RULES_GPT2, RULES_CL100K, RULES_LLM, RULES_CODER,
-         RULES_TEKKEN)
-FLAGS = (F_LETTER, F_PUNCT, F_CJK, F_BLANK, F_NUMBER, F_RARE, F_CAPITAL, F_CASELESS, F_COMBINING)
+# The values of the field `cjk` of rules, and the flags of characters that are not ASCII, which compiled/kernel_selection.py
+# names.
+CJK_FIELDS = (CJK_FIRST, CJK_RUN)
+FLAGS = (F_LETTER, F_PUNCT, F_CJK, F_BLANK, F_NUMBER, F_RARE, F_CAPITAL, F_CASELESS, F_COMBINING, F_HAN)
+
+
+def rule_rows() -> list[dict[str, int]]:
+    """Return the fields of the sets of rules by their numbers; those of 0, none, are 0."""
+    return [RULES[i] for i in range(RULES_MATRIX)]
 
 
 cdef class Sink:
@@ -127,8 +132,8 @@ cdef class Finder:
         cdef uint8_t *flags
         cdef uint32_t c
         cdef const uint8_t *borders = self.borders
-        cdef bint before = rules_of_words(rules)
-        self.run_grid, self.only_grid = self.level.grid[rules], self.level.grid_only[rules]
+        cdef bint before = not rules_of_cjk(rules)
+        self.run_grid, self.only_grid = self.level.grid[rules].run, self.level.grid[rules].only
         kernel.joined, kernel.pages, kernel.page_numbers = joined, pages, page_numbers
         kernel_open(kernel, rules, &kinds[0] if kinds.shape[0] else NULL, kinds.shape[0])
         if self.run_grid == NULL and rules != RULES_MATRIX:

@@ -6,8 +6,7 @@
  * first class after them. In a text of 130 letters "a" the blocks decide bytes 0 to 62, 63 to 125 and 126 to 129.
  * The kernel gives up (returns 0) at a place that its rules do not settle, and where blanks after a newline go on for
  * too long. The caller then goes back to the last anchor, and takes the automaton.
- * Masks: masks.h; rules: rules_v3.h, rules_words.h (Qwen, Llama 3, GLM, MiniMax, tiktoken), rules_runs.h (DeepSeek's LLM,
- * Coder, V2). Models that merge characters have a kernel without rules, matrix.h, in the same blocks.
+ * Masks: masks.h; rules: rules_words.h (DeepSeek's V3, Qwen, Llama 3, tiktoken), rules_runs.h (DeepSeek's LLM, Coder, V2). Models that merge characters have a kernel without rules, matrix.h, in the same blocks.
  */
 #ifndef DSTOK_GRID_H
 #define DSTOK_GRID_H
@@ -68,11 +67,7 @@ struct GridRun {
 
 /* From class masks to starts, by a set of rules. Returns the bytes decided, or 0. */
 GRID_INLINE int grid_block(int rules, GridText x, GridMasks *m, GridState *s, GridStarts *found) {
-    if (rules == RULES_V3)
-        return v3_block(&x, m, s, found);
-    if (rules_of_runs(rules))
-        return runs_block(rules, &x, m, s, found);
-    return words_block(rules, &x, m, s, found);
+    return rules_of_runs(rules) ? runs_block(rules, &x, m, s, found) : words_block(rules, &x, m, s, found);
 }
 
 /* Decides the last block, of fewer than 64 bytes. It is not inlined. */
@@ -88,7 +83,7 @@ GRID_INLINE int grid_last_by(const KernelTables *t, int rules, GridNarrow narrow
     narrow(t, rules, p, text, &m);
     if (m.wide)
         wide(t, rules, p, text, s->before, &m);
-    return grid_block(rules, (GridText){p, p + size, 1, text, 0, t->rules == RULES_CL100K}, &m, s, found);
+    return grid_block(rules, (GridText){p, p + size, 1, text, 0, kernel_ends(t, rules)}, &m, s, found);
 }
 
 /* Writes the starts of a whole text, that at 0 and those `later`, and its end; returns the number of pieces. */
@@ -123,7 +118,7 @@ GRID_INLINE void grid_append(int rules, GridWrite write, GridStarts found, int s
     found.starts &= end->fresh;
     end->fresh = ~0ull;
     write(found.starts, end->here, end->starts + end->count + 1);
-    if (rules_of_cased(rules)) {
+    if (ROWS[rules].cased) {
         found.anchors &= found.starts;
         if (found.anchors)
             end->anchor = end->count + __builtin_popcountll(found.starts & (~0ull >> __builtin_clzll(found.anchors)));
@@ -144,7 +139,7 @@ GRID_INLINE void grid_leave(int rules, uint32_t stop, int final, GridEnd end, Gr
     }
     run->at = end.here;
     run->pieces = end.count;
-    run->anchor = rules_of_cased(rules) ? end.anchor : end.count;
+    run->anchor = ROWS[rules].cased ? end.anchor : end.count;
 }
 
 /* Decides blocks of ASCII from `end->here` on, until one is not or is not decided whole; returns 0 where the rules give up.
@@ -162,7 +157,7 @@ GRID_INLINE int grid_plain_by(const KernelTables *t, int rules, int ahead, GridN
     GridMasks m, next;
     narrow(t, rules, p + end.here, ~0ull, &m);
     do {
-        GridText x = {p + end.here, p + stop, final, ~0ull, 1, t->rules == RULES_CL100K};
+        GridText x = {p + end.here, p + stop, final, ~0ull, 1, kernel_ends(t, rules)};
         GridStarts found;
         more = end.here + GRID_ASCII + look <= stop;
         if (ahead && more)
@@ -198,7 +193,7 @@ GRID_INLINE void grid_run_by(const KernelTables *t, int rules, int ahead, GridNa
         GridStarts found;
         int size;
         if (end.here + look <= stop) {
-            GridText x = {p + end.here, p + stop, final, ~0ull, 1, t->rules == RULES_CL100K};
+            GridText x = {p + end.here, p + stop, final, ~0ull, 1, kernel_ends(t, rules)};
             if (ahead && made) {
                 m = next;
             } else {

@@ -11,25 +11,60 @@
 #include <stdint.h>
 #include <string.h>
 
-/* The sets of rules: V3's (rules_v3.h), those of words (rules_words.h), those of runs (rules_runs.h); and the matrix of models that
- * merge characters (matrix.h). */
-enum { RULES_NONE = 0, RULES_V3 = 1, RULES_ONES = 2, RULES_THREES = 3, RULES_CASED = 4, RULES_GPT2 = 5, RULES_CL100K = 6,
-       RULES_LLM = 7, RULES_CODER = 8, RULES_TEKKEN = 9, RULES_MATRIX = 10, RULES_COUNT };
+/* The sets of rules, a row of fields for each: what the pattern of a family asks of the rules of words (rules_words.h).
+ * docs/rules.md explains the fields and their values. LLM and CODER have rules of their own (rules_runs.h). OWN: a copy of
+ * the kernel is made for the row, where its fields are constants. AS: the row runs in another copy; ANY reads the fields,
+ * and is a fifth slower. */
+#define RULE_ROWS(OWN, AS, ...) \
+    /*             copy     digits, first lead   cased suffix      tail           newlines        cjk */ \
+    OWN(V3,       V3,      (3, 1, LEAD_BLANK, 0,    SUFFIX_NONE,  TAIL_NEWLINES, NEWLINES_LAST,  CJK_FIRST), __VA_ARGS__) \
+    OWN(ONES,     ONES,    (1, 0, LEAD_ANY,   0,    SUFFIX_PIECE, TAIL_NEWLINES, NEWLINES_LAST), __VA_ARGS__) \
+    OWN(THREES,   THREES,  (3, 0, LEAD_ANY,   0,    SUFFIX_PIECE, TAIL_NEWLINES, NEWLINES_LAST), __VA_ARGS__) \
+    OWN(CASED,    CASED,   (3, 0, LEAD_ANY,   1,    SUFFIX_WORD,  TAIL_SLASHES,  NEWLINES_LAST), __VA_ARGS__) \
+    OWN(GPT2,     GPT2,    (0, 0, LEAD_SPACE, 0,    SUFFIX_SMALL, TAIL_NONE,     NEWLINES_BLANK), __VA_ARGS__) \
+    AS(CL100K,    THREES,  (3, 0, LEAD_ANY,   0,    SUFFIX_PIECE, TAIL_NEWLINES, NEWLINES_LAST, .ends = 1), __VA_ARGS__) \
+    OWN(LLM,      LLM,     (0), __VA_ARGS__) \
+    OWN(CODER,    CODER,   (0), __VA_ARGS__) \
+    OWN(TEKKEN,   TEKKEN,  (1, 0, LEAD_ANY,   1,    SUFFIX_NONE,  TAIL_SLASHES,  NEWLINES_LAST), __VA_ARGS__) \
+    OWN(KIMI,     KIMI,    (3, 0, LEAD_ANY,   1,    SUFFIX_WORD,  TAIL_NEWLINES, NEWLINES_LAST,  CJK_RUN), __VA_ARGS__) \
+    AS(TWOS,      ANY,     (2, 0, LEAD_ANY,   0,    SUFFIX_PIECE, TAIL_NEWLINES, NEWLINES_LAST), __VA_ARGS__) \
+    AS(STARCODER, ANY,     (1, 1, LEAD_SPACE, 0,    SUFFIX_SMALL, TAIL_NONE,     NEWLINES_BLANK), __VA_ARGS__) \
+    AS(SEED_CODER, ANY,    (1, 0, LEAD_ANY,   0,    SUFFIX_PIECE, TAIL_NONE,     NEWLINES_LAST), __VA_ARGS__) \
+    AS(MINICPM,   ANY,     (3, 1, LEAD_ANY,   0,    SUFFIX_PIECE, TAIL_NEWLINES, NEWLINES_LAST), __VA_ARGS__) \
+    AS(UFAKZEKA,  ANY,     (1, 0, LEAD_ANY,   0,    SUFFIX_NONE,  TAIL_NEWLINES, NEWLINES_LAST), __VA_ARGS__) \
+    AS(SPARK,     ANY,     (1, 1, LEAD_BLANK, 0,    SUFFIX_NONE,  TAIL_NONE,     NEWLINES_ALONE, CJK_FIRST), __VA_ARGS__) \
+    AS(EXAONE,    ANY,     (1, 0, LEAD_ANY,   0,    SUFFIX_PIECE, TAIL_ONE,      NEWLINES_LAST, .phrases = 1), __VA_ARGS__) \
+    AS(YOUTU,     ANY,     (1, 0, LEAD_ANY,   1,    SUFFIX_WORD,  TAIL_SLASHES,  NEWLINES_LAST,  CJK_FIRST), __VA_ARGS__) \
+    AS(LAGUNA,    ANY,     (1, 0, LEAD_ANY,   0,    SUFFIX_PIECE, TAIL_NEWLINES, NEWLINES_LINES), __VA_ARGS__)
 
-static inline int rules_of_words(int rules) {
-    return (rules >= RULES_ONES && rules <= RULES_CL100K) || rules == RULES_TEKKEN;
-}
+enum { LEAD_SPACE, LEAD_ANY, LEAD_BLANK };
+enum { SUFFIX_NONE, SUFFIX_SMALL, SUFFIX_PIECE, SUFFIX_WORD };
+enum { TAIL_NONE, TAIL_ONE, TAIL_NEWLINES, TAIL_SLASHES };
+enum { NEWLINES_BLANK, NEWLINES_ALONE, NEWLINES_LAST, NEWLINES_LINES };
+enum { CJK_NONE, CJK_FIRST, CJK_RUN };
 
-static inline int rules_of_cased(int rules) {
-    return rules == RULES_CASED || rules == RULES_TEKKEN;
-}
+typedef struct {
+    uint8_t digits, first, lead, cased, suffix, tail, newlines, cjk, ends, phrases;
+} Rules;
 
-static inline int rules_of_suffixes(int rules) {
-    return rules_of_words(rules) && rules != RULES_TEKKEN;
-}
+#define RULE_NUMBER(set, copy, fields, prefix) prefix##set,
+enum { RULES_NONE, RULE_ROWS(RULE_NUMBER, RULE_NUMBER, RULES_) RULES_MATRIX, RULES_COUNT };
+#define RULE_FIELDS(...) {__VA_ARGS__},
+#define RULE_ROW(set, copy, fields, none) RULE_FIELDS fields
+static const Rules ROWS[] = {{0}, RULE_ROWS(RULE_ROW, RULE_ROW, ) {0}};
 
 static inline int rules_of_runs(int rules) {
     return rules == RULES_LLM || rules == RULES_CODER;
+}
+
+/* Whether the flag F_CJK has this meaning. */
+static inline int rules_of_cjk(int rules) {
+    return rules_of_runs(rules) || ROWS[rules].cjk == CJK_FIRST;
+}
+
+/* Whether F_NUMBER has a meaning. Where digits are counted, bytes are: no character of two bytes or more is a number. */
+static inline int rules_of_numbers(int rules) {
+    return ROWS[rules].digits < 2 || ROWS[rules].cjk == CJK_RUN;
 }
 
 enum { GRID_RANGES = 2 }; /* runs of pages that hold one kind of character, three bytes each: ideographs, Hangul */
@@ -50,16 +85,17 @@ typedef struct KernelTables {
 } KernelTables;
 
 /* The flags of a character that is not ASCII. One bit has two names, since all eight are taken and no set of rules
- * needs both. To V3 and to the rules of runs it says that a character is of the CJK class (F_CJK); to the rules of
- * words, that the text may be cut before it (F_CUT_BEFORE). F_CUTTABLE: the text may be cut after it, and, except in
+ * needs both: it says that a character is of the CJK class (F_CJK: V3, runs), or that the text may be cut before it
+ * (F_CUT_BEFORE: the others). F_CUTTABLE: the text may be cut after it, and, except in
  * words, before. */
 enum { F_LETTER = 1, F_PUNCT = 2, F_CJK = 4, F_CUT_BEFORE = F_CJK, F_BLANK = 8, F_CUTTABLE = 16, F_RARE = 32,
        F_NUMBER = 64, F_MIXED = 128 };
 
-/* The flags of a letter in cased words: a small one has F_LETTER alone. Nothing is a letter and punctuation, or a
- * letter and blank, so these combinations can stand for the other kinds: E with acute, a Chinese character, a combining
- * acute. */
-enum { F_CAPITAL = F_LETTER | F_PUNCT, F_CASELESS = F_LETTER | F_BLANK, F_COMBINING = F_LETTER | F_PUNCT | F_BLANK };
+/* The flags of a letter in cased words: a small one has F_LETTER alone. Nothing is a letter and punctuation, a letter and
+ * blank, or a letter and a number, so these combinations can stand for the other kinds: E with acute, a Korean letter, a
+ * combining acute, a Chinese character of CJK_RUN. */
+enum { F_CAPITAL = F_LETTER | F_PUNCT, F_CASELESS = F_LETTER | F_BLANK, F_COMBINING = F_LETTER | F_PUNCT | F_BLANK,
+       F_HAN = F_LETTER | F_NUMBER };
 
 /* The kind of an ASCII character. A_BRIEF: s, t, m, d: after an apostrophe it is a contraction ('s). A character
  * without a kind is rare to V3's rules, and one of the others to those of runs. */
@@ -100,21 +136,27 @@ static inline int kernel_may_cut(const uint8_t *joined, uint32_t left, uint32_t 
 
 /* The kind of an ASCII character to a set of rules. */
 static uint8_t kernel_kind(int rules, int b) {
-    int small = b | 0x20, words = rules_of_words(rules);
+    const Rules *row = &ROWS[rules];
+    int small = b | 0x20;
     if (small >= 'a' && small <= 'z')
-        return A_LETTER | (words && strchr("stmd", rules == RULES_GPT2 ? b : small) ? A_BRIEF : 0) |
-               (rules_of_cased(rules) && b != small ? A_UPPER : 0);
+        return A_LETTER | (strchr("stmd", row->suffix == SUFFIX_SMALL ? b : small) ? A_BRIEF : 0) |
+               (row->cased && b != small ? A_UPPER : 0);
     if (b >= '0' && b <= '9')
         return A_NUMBER;
     if (b == '\n' || b == '\r')
         return A_NEWLINE;
     if (b == ' ' || (b >= '\t' && b <= '\r'))
         return A_BLANK;
-    if (b == '\'' && rules_of_suffixes(rules))
+    if (b == '\'' && row->suffix)
         return A_PUNCT | A_QUOTE;
     if (rules == RULES_CODER && strchr("$+<=>^`|~", b))
         return 0;
-    return words || (b > ' ' && b < 0x7F) ? A_PUNCT : 0;
+    return (b > ' ' && b < 0x7F) || !(row->lead == LEAD_BLANK || rules_of_runs(rules)) ? A_PUNCT : 0;
+}
+
+/* Whether white space at the text's end is one piece, in the copy of the kernel for `rules`. */
+static inline int kernel_ends(const KernelTables *t, int rules) {
+    return (rules == RULES_THREES || rules == RULES_CL100K) && ROWS[t->rules].ends;
 }
 
 static inline void kernel_open(KernelTables *t, int rules, const uint8_t *kinds, size_t classes) {

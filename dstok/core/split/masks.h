@@ -29,7 +29,7 @@ typedef struct {
     uint64_t ascii, cjk;                     /* V3, runs: ASCII letters, the CJK class */
     uint64_t quote, brief, r_or_v, l, e;     /* words: the quote; letters after it, brief: s, t, m and d */
     uint64_t upper, lower, caseless, combining; /* cased words: letters by case; caseless: combining marks, too */
-    uint64_t slash;
+    uint64_t slash;                          /* or line feeds, where these are no newlines (NEWLINES_LINES) */
     uint64_t wide_blank;                     /* blanks that are not ASCII */
     uint64_t leads, three, four, trail;      /* first bytes of characters of two bytes or more, of three or four, of
                                               * four; the bytes after those */
@@ -62,7 +62,7 @@ static inline uint8_t grid_four(const KernelTables *t, const uint8_t *p) {
 /* The places between two neighbours that may be cut apart if no token joins them, as bits of the second. Both have
  * three bytes: for the two ideographs \u6211\u5728 at the start of a text it is bit 3. */
 GRID_INLINE uint64_t grid_pairs(int rules, const GridBits *first, uint32_t before) {
-    return (rules_of_words(rules) ? first->cut_before : first->cuttable) & (first->cuttable << 3 | (before != 0));
+    return (rules_of_cjk(rules) ? first->cuttable : first->cut_before) & (first->cuttable << 3 | (before != 0));
 }
 
 /* Ends the masks of ASCII: the masks of other characters are empty. */
@@ -77,8 +77,13 @@ GRID_INLINE void grid_narrow(uint64_t text, uint64_t wide, GridMasks *m) {
  * `whole`: all 64 bytes are text. */
 GRID_INLINE void grid_add(int rules, const uint8_t *p, const GridBits *first, GridBits all, uint64_t wide, int whole,
                           GridMasks *m) {
-    if (rules_of_cased(rules)) {
-        /* F_CAPITAL, F_CASELESS and F_COMBINING are combinations of flags. */
+    if (ROWS[rules].cased) {
+        /* F_HAN, F_CAPITAL, F_CASELESS and F_COMBINING are combinations of flags. */
+        if (ROWS[rules].cjk == CJK_RUN) {
+            m->cjk = all.letter & all.number;
+            all.letter &= ~m->cjk;
+            all.number &= ~m->cjk;
+        }
         m->caseless = all.letter & all.blank;
         m->combining = m->caseless & all.punct;
         m->upper |= all.letter & all.punct & ~all.blank;
@@ -86,11 +91,11 @@ GRID_INLINE void grid_add(int rules, const uint8_t *p, const GridBits *first, Gr
         all.punct &= ~all.letter;
         all.blank &= ~all.letter;
     }
-    if (rules != RULES_V3)
+    if (rules_of_numbers(rules))
         m->number |= all.number;
     m->letter |= all.letter;
     m->punct |= all.punct;
-    if (!rules_of_words(rules))
+    if (rules_of_cjk(rules))
         m->cjk = all.cjk;
     m->wide_blank = all.blank;
     m->rare |= first->rare;

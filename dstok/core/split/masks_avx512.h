@@ -175,9 +175,9 @@ SIMD_AVX512 GRID_INLINE void wide_avx512(const KernelTables *t, int rules, const
     GridBits first = {.cuttable = HAS(flags, F_CUTTABLE), .rare = HAS(flags, F_RARE)};
     GridBits all = {.letter = HAS(every, F_LETTER), .punct = HAS(every, F_PUNCT), .cjk = HAS(every, F_CJK),
                     .blank = HAS(every, F_BLANK)};
-    if (rules_of_words(rules))
+    if (!rules_of_cjk(rules))
         first.cut_before = HAS(flags, F_CUT_BEFORE);
-    if (rules != RULES_V3)
+    if (rules_of_numbers(rules))
         all.number = HAS(every, F_NUMBER);
 #undef HAS
     uint64_t pairs = grid_pairs(rules, &first, before);
@@ -199,21 +199,25 @@ SIMD_AVX512 GRID_INLINE void narrow_avx512(const KernelTables *t, int rules, con
     m->space = IS(x, ' ');
     m->blank = KIND(A_BLANK);
     m->newline = KIND(A_NEWLINE);
-    m->rare = rules == RULES_V3 ? _mm512_mask_testn_epi8_mask(narrow, kinds, kinds) : 0;
+    m->rare = ROWS[rules].lead == LEAD_BLANK ? _mm512_mask_testn_epi8_mask(narrow, kinds, kinds) : 0;
     m->quote = m->brief = m->r_or_v = m->l = m->e = 0;
-    if (rules_of_suffixes(rules)) {
-        __m512i small = rules == RULES_GPT2 ? x : _mm512_or_si512(x, _mm512_set1_epi8(0x20));
+    if (ROWS[rules].suffix) {
+        __m512i small = ROWS[rules].suffix == SUFFIX_SMALL ? x : _mm512_or_si512(x, _mm512_set1_epi8(0x20));
         m->quote = KIND(A_QUOTE);
         m->brief = KIND(A_BRIEF);
         m->r_or_v = IS(small, 'r') | IS(small, 'v');
         m->l = IS(small, 'l');
         m->e = IS(small, 'e');
     }
-    if (rules_of_cased(rules)) {
+    if (ROWS[rules].cased) {
         m->upper = KIND(A_UPPER);
         m->lower = m->letter & ~m->upper;
         m->caseless = m->combining = 0;
         m->slash = IS(x, '/');
+    }
+    if (ROWS[rules].newlines == NEWLINES_LINES) {
+        m->slash = IS(x, '\n');
+        m->newline &= ~m->slash;
     }
 #undef KIND
 #undef IS

@@ -125,7 +125,7 @@ FUNCTION void NAME(wide)(const KernelTables *t, int rules, const uint8_t *p, uin
     first.blank = FIRST(3);
     first.cuttable = FIRST(4);
     first.rare = FIRST(5);
-    first.number = rules == RULES_V3 ? 0 : FIRST(6);
+    first.number = rules_of_numbers(rules) ? FIRST(6) : 0;
 #undef FIRST
     uint64_t pairs = grid_pairs(rules, &first, before);
     first.cut = pairs ? NAME(cuts)(t, high, low, pairs, before) : 0;
@@ -145,7 +145,7 @@ FUNCTION void NAME(narrow)(const KernelTables *t, int rules, const uint8_t *p, u
     uint64_t others = text & ~(wide | m->letter | m->number | m->newline | m->blank);
     m->punct = others;
     m->rare = 0;
-    if (rules == RULES_V3) {
+    if (ROWS[rules].lead == LEAD_BLANK) {
         m->rare = WORD((c < ALL(' ')) | (c == ALL(0x7F))) & others;
         m->punct = others & ~m->rare;
     }
@@ -156,21 +156,25 @@ FUNCTION void NAME(narrow)(const KernelTables *t, int rules, const uint8_t *p, u
                               (c == ALL('|')) | (c == ALL('~')));
     }
     m->quote = m->brief = m->r_or_v = m->l = m->e = 0;
-    if (rules_of_suffixes(rules)) {
+    if (ROWS[rules].suffix) {
         m->quote = WORD(c == '\'') & text;
         if (m->quote) {
-            const uint8_t fold = rules == RULES_GPT2 ? 0 : 0x20;
+            const uint8_t fold = ROWS[rules].suffix == SUFFIX_SMALL ? 0 : 0x20;
             m->brief = WORD(((c | fold) == 's') | ((c | fold) == 't') | ((c | fold) == 'm') | ((c | fold) == 'd')) & text;
             m->r_or_v = WORD(((c | fold) == 'r') | ((c | fold) == 'v')) & text;
             m->l = WORD((c | fold) == 'l') & text;
             m->e = WORD((c | fold) == 'e') & text;
         }
     }
-    if (rules_of_cased(rules)) {
+    if (ROWS[rules].cased) {
         m->lower = WORD(c << 2) & m->letter;
         m->upper = m->letter & ~m->lower;
         m->caseless = m->combining = 0;
         m->slash = WORD(c == '/') & text;
+    }
+    if (ROWS[rules].newlines == NEWLINES_LINES) {
+        m->slash = WORD(c == '\n') & text;
+        m->newline &= ~m->slash;
     }
     grid_narrow(text, wide, m);
 }

@@ -20,7 +20,7 @@
 #ifndef DSTOK_RUNS_H
 #define DSTOK_RUNS_H
 
-#include "split/rules_v3.h"
+#include "split/rules.h"
 
 /* The begins of runs of `kind`. `before` is 1 if the block's first byte continues a run. */
 GRID_INLINE uint64_t runs_begin(uint64_t kind, uint64_t before) {

@@ -1,32 +1,25 @@
-/* The rules of words: the one pattern of Llama 3 and its kin, as arithmetic on class masks.
+/* The rules of words: the patterns of V3, Qwen, Llama 3, GPT-2 and their kin, as arithmetic on class masks.
 
-   In: `GridMasks` and the state before. Out: the starts of pieces, by six sets of rules:
+   In: `GridMasks` and the state before. Out: the starts of pieces, by a row of fields (`ROWS` in kernel.h; docs/rules.md has
+   the rows and the families). THREES is:
 
-       ones     (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
-                (Qwen; Qwen 3.5 with combining marks among the letters)
-       threes   the same with \p{N}{1,3} (Llama 3, GLM)
-       cased    letters split before a capital, 's and the like after a word, / after the newlines of punctuation
-                (MiniMax, o200k)
-       tekken   as cased, without 's and the like, and with \p{N} (Mistral Nemo)
-       cl100k   as threes; white space at the end of the text is one piece: \s++$ before \s*[\r\n]
-       gpt2     's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
-                (only a space leads; newlines are blanks like others)
+       (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
 
-   They differ in "a12 345": it is "a", "1", "2", " ", "3", "4", "5" by ones and tekken, "a", "12", " ", "345" by threes,
-   and "a", "12", " 345" by gpt2. At the end of a text "a  \n  " is "a", "  \n", "  " by threes, and "a", "  \n  " by
-   cl100k. "Cased words" are those of cased and of tekken.
+   A field changes one of its parts. "a12 345" is "a", "12", " ", "345" by THREES, and "a", "1", "2", " ", "3", "4", "5" with
+   digits 1, "a", "12", " 345" with digits 0. At the end of a text "a  \n  " is "a", "  \n", "  ", and "a", "  \n  " with
+   `ends`.
 
-   compiled/kernel_selection.py finds out which automata they stand for. Punctuation is any character but letters, numbers and
-   white space. Left to the automaton:
-   - in threes, numbers beyond ASCII;
+   compiled/kernel_selection.py finds out which automata a row stands for. Punctuation is any character but letters, numbers and
+   white space; with LEAD_BLANK \p{P} and \p{S}. Left to the automaton:
+   - where digits are counted, numbers beyond ASCII;
    - characters beyond ASCII in the class of the space, of the newlines, of the quote, of the slash, or of one of the
      letters named above: (?i:'s) also takes the long s, U+017F;
    - in cased words, a capital after a letter of no case, and a combining mark after punctuation;
-   - in cased, a suffix after a suffix: "I'd've" is "I'd", "'ve". */
+   - with SUFFIX_WORD, a suffix after a suffix: "I'd've" is "I'd", "'ve". */
 #ifndef DSTOK_WORDS_H
 #define DSTOK_WORDS_H
 
-#include "split/rules_v3.h"
+#include "split/rules.h"
 
 /* The bit after each character whose first byte is in `first`: for a character of two bytes at 4 it is bit 6. */
 GRID_INLINE uint64_t words_after(const GridMasks *m, uint64_t first) {
@@ -36,86 +29,145 @@ GRID_INLINE uint64_t words_after(const GridMasks *m, uint64_t first) {
 
 /* Returns the bytes decided, or 0. */
 GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridState *s, GridStarts *found) {
-    const int cased = rules_of_cased(rules), gpt2 = rules == RULES_GPT2;
-    const int ones = rules == RULES_ONES || rules == RULES_TEKKEN;
-    if (gpt2) {
+    const Rules *row = &ROWS[rules];
+    const uint64_t lone = row->newlines == NEWLINES_ALONE ? m->newline : 0, feeds = row->newlines == NEWLINES_LINES ? m->slash : 0;
+    if (row->newlines < NEWLINES_LAST) {
         m->blank |= m->newline;
         m->newline = 0;
     }
-    uint64_t letters_before = m->letter << 1 | s->letter, slash = cased ? m->slash : 0;
+    if (row->phrases) {
+        uint64_t joined = m->space & (m->letter << 1 | s->letter) & m->letter >> 1;
+        m->letter |= joined;
+        m->space &= ~joined;
+        m->blank &= ~joined;
+    }
+    /* edge: where the CJK class begins or ends, twice in "ab\u4e2d\u6587cd". Where it begins is a start, whatever stands
+     * before: so the starts of letters and punctuation need not tell it apart. */
+    const uint64_t cjk = row->cjk ? m->cjk : 0, cjk_before = row->cjk ? cjk << 1 | s->cjk : 0, edge = cjk ^ cjk_before;
+    const uint64_t first = row->cjk == CJK_FIRST ? cjk : 0, first_before = row->cjk == CJK_FIRST ? cjk_before : 0;
+    uint64_t letters_before = m->letter << 1 | s->letter, slash = row->tail == TAIL_SLASHES ? m->slash : 0;
 
-    /* Punctuation: a run starts a piece, at the space before it if there is one. Newlines right after belong to it. In
-     * cased words slashes after those belong to it too, and are no punctuation then: "!\n/a" is "!\n/" and "a". */
-    uint64_t glued = (m->newline & (m->punct << 1 | s->glue)) | (slash & s->absorbed);
-    uint64_t chain = m->newline | slash;
-    uint64_t absorbed = (chain & ~(chain + glued)) | glued;
-    if (cased)
+    /* Punctuation: a run starts a piece, at the space before it if there is one. Newlines right after belong to it. With
+     * TAIL_SLASHES slashes after those belong to it too, and are no punctuation then: "!\n/a" is "!\n/" and "a".
+     *
+     *     "a !?\n\nb"   punct        0 0 1 1 0 0 0
+     *                   punct_run    0 0 1 0 0 0 0
+     *                   punct_start  0 0 0 0 0 0 0     a space before it starts the piece: see grid_white
+     *                   absorbed     0 0 0 0 1 1 0     no longer white space
+     *                   starts       1 1 0 0 0 0 1     "a", " !?\n\n", "b"
+     *
+     * absorbed: adding the first newline to the run carries over all of it; the changed bits are the run. */
+    uint64_t chain = row->tail ? m->newline | slash : 0;
+    uint64_t glued = (m->newline & chain & ((m->punct & ~cjk) << 1 | s->glue)) | (slash & s->absorbed);
+    uint64_t absorbed = row->tail == TAIL_ONE ? glued : chain & ~(chain + glued);
+    if (row->tail == TAIL_SLASHES) {
+        absorbed |= glued;
         m->punct &= ~absorbed;
+    }
+    uint64_t punct_run = m->punct & (~(m->punct << 1 | s->punct) | edge);
+    uint64_t punct_start = punct_run & ~(m->space << 1 | s->space);
 
-    /* 's and the like: after a word in cased, nowhere in tekken, else where the quote starts a piece.
+    /* 's and the like: after a word (SUFFIX_WORD), nowhere, or else where the quote starts a piece.
      *
      *     "it'sx"   letter       1 1 0 1 1
      *               quote        0 0 1 0 0
      *               brief        0 0 0 1 0     the s after it
      *               suffix       0 0 0 0 1     the character after the suffix starts a piece
-     *               starts       1 0 1 0 1     "it", "'s", "x"; in cased 1 0 0 0 1: "it's", "x"
+     *               starts       1 0 1 0 1     "it", "'s", "x"; after a word 1 0 0 0 1: "it's", "x"
      *
      * longer is the same for re, ve and ll: the bit of the second letter. */
-    uint64_t punct_start = m->punct & ~(m->punct << 1 | s->punct) & ~(m->space << 1 | s->space);
-    uint64_t quote = m->quote & (cased ? letters_before & ~s->suffix : punct_start);
-    uint64_t brief = quote << 1 & m->brief;
-    uint64_t longer = ((quote << 1 & m->r_or_v) << 1 & m->e) | ((quote << 1 & m->l) << 1 & m->l);
-    uint64_t suffix = brief << 1 | longer << 1, inside = gpt2 ? brief | longer >> 1 : 0;
-    if (cased) {
-        uint64_t suffixed = brief >> 1 | longer >> 2;
-        inside = suffixed | brief | longer | longer >> 1;
-        m->rare |= (m->rare >> 1 | m->rare >> 2) & m->quote; /* perhaps a suffix: it is settled with the quote */
-        m->rare |= (brief & suffixed >> 1) >> 1 | (longer & suffixed >> 1) >> 2; /* I'd've: a suffix after a suffix */
+    uint64_t quote = 0, suffix = 0, inside = 0;
+    if (row->suffix) {
+        quote = m->quote & (row->suffix == SUFFIX_WORD ? letters_before & ~first_before & ~s->suffix : punct_start);
+        uint64_t brief = quote << 1 & m->brief;
+        uint64_t longer = ((quote << 1 & m->r_or_v) << 1 & m->e) | ((quote << 1 & m->l) << 1 & m->l);
+        suffix = brief << 1 | longer << 1;
+        inside = row->lead == LEAD_SPACE ? brief | longer >> 1 : 0;
+        if (row->suffix == SUFFIX_WORD) {
+            uint64_t suffixed = brief >> 1 | longer >> 2;
+            inside = suffixed | brief | longer | longer >> 1;
+            m->rare |= (m->rare >> 1 | m->rare >> 2) & m->quote; /* perhaps a suffix: it is settled with the quote */
+            m->rare |= (brief & suffixed >> 1) >> 1 | (longer & suffixed >> 1) >> 2; /* I'd've: a suffix after a suffix */
+            m->punct &= ~suffixed;
+            punct_start = m->punct & (~(m->punct << 1 | s->punct) | edge) & ~(m->space << 1 | s->space);
+        }
+    }
+    if (row->cased) {
         m->rare |= m->combining & (m->punct << 1 | s->punct); /* "!\u0301" */
         m->rare |= m->upper & (m->caseless << 1 | s->caseless); /* "\u4e2dA" */
-        m->punct &= ~suffixed;
-        punct_start = m->punct & ~(m->punct << 1 | s->punct) & ~(m->space << 1 | s->space);
     }
     uint64_t white = (m->blank | m->newline) & ~absorbed, white_start;
     uint64_t undecided = grid_undecided(m->rare & -m->rare, white);
-    if (undecided & 1)
+    if (__builtin_expect(undecided & 1, 0))
         return 0;
     grid_until(m, undecided);
-    if (x->more)
-        grid_until(m, quote & ~(x->text >> 3));
-    if (!m->size)
-        return 0;
+    if (row->suffix) {
+        if (x->more)
+            grid_until(m, quote & ~(x->text >> 3));
+        if (!m->size)
+            return 0;
+    }
 
     /* Letters: a run starts a piece, unless a blank or punctuation before it leads it; so do letters after a suffix.
-     * "a (b" is "a", " (", "b"; "a(b" is "a", "(b". In cased words "aBc" is "a", "Bc". */
-    uint64_t led = gpt2 ? m->space << 1 | s->space : m->blank << 1 | s->blank;
-    uint64_t leader = gpt2 ? 0 : words_after(m, punct_start);
-    uint64_t letter_start = m->letter & ~letters_before & ~led & ~(leader | s->leader);
-    if (cased)
+     * "a (b" is "a", " (", "b"; "a(b" is "a", "(b"; with LEAD_BLANK "ab cd!ef" is "ab", " cd", "!ef". In cased words "aBc"
+     * is "a", "Bc".
+     * LEAD_BLANK: ASCII punctuation that starts a piece takes the ASCII letters right after it, and no others: "!ab" is
+     * one piece, "!a\u00e9" two, "!a" and "\u00e9", whose start is `beyond`. In "?!ab" the ! starts no piece and takes
+     * nothing. Other punctuation takes none either: the bit after its first byte belongs to its own second byte, which
+     * is no letter. */
+    uint64_t led = row->lead == LEAD_SPACE ? m->space << 1 | s->space : (m->blank & ~lone) << 1 | s->blank;
+    uint64_t leader = 0, taken = 0, rest = 0, beyond = 0;
+    if (row->lead == LEAD_ANY) {
+        leader = words_after(m, punct_start & ~first);
+        taken = leader | s->leader;
+    }
+    if (row->lead == LEAD_BLANK) {
+        taken = (punct_start << 1 | s->leader) & m->ascii;
+        rest = m->ascii + taken; /* 0 where ASCII letters are taken, 1 right after them */
+        beyond = (rest | s->leader) & ~m->ascii & m->letter;
+    }
+    uint64_t letter_start = (m->letter & (~letters_before | edge) & ~led & ~taken) | beyond;
+    if (row->cased)
         letter_start |= m->upper & (m->lower << 1 | s->lower);
-    letter_start = (letter_start & ~inside) | suffix | s->suffix;
+    if (row->suffix)
+        letter_start = (letter_start & ~inside) | suffix | s->suffix;
 
-    uint64_t number_start = gpt2   ? m->number & ~(m->number << 1 | s->number) & ~led
-                            : ones ? m->number & ~m->trail
-                                   : grid_threes(m->number, s);
-    if (!grid_white(x, m, s, white, x->text & ~(m->blank | m->newline), &white_start))
+    uint64_t number_start = row->digits > 1 ? grid_groups(row->digits, m->number, s)
+                            : row->digits   ? m->number & ~m->trail
+                                            : m->number & ~(m->number << 1 | s->number) & ~led;
+    uint64_t after_blanks = row->first ? m->letter | m->punct : x->text & ~(m->blank | m->newline | feeds);
+    if (!grid_white(row->newlines == NEWLINES_LINES, x, m, s, white, after_blanks & ~first, &white_start))
         return 0;
 
-    uint64_t decided = (1ull << m->size) - 1;
-    found->anchors = (punct_start | letter_start | number_start | white_start) & decided;
-    found->starts = found->anchors | (m->cuts & m->letter & letters_before & decided);
-    if (!cased)
-        found->anchors = found->starts;
+    /* NEWLINES_ALONE: " \n\nb" is " \n", "\n", "b", but "\n\n b" is "\n", "\n", " b". Nothing has a tail, so s->glue is free. */
+    uint64_t begun = lone & ~(white << 1 | (s->white & ~s->glue)), apart = lone & ~(lone + begun);
+    white_start |= apart | (white & (apart << 1 | (row->newlines == NEWLINES_ALONE ? s->glue : 0)));
+
+    uint64_t decided = (1ull << m->size) - 1, cuts = m->cuts & m->letter & letters_before;
+    if (row->cjk == CJK_RUN)
+        cuts |= m->cuts & cjk & cjk_before;
+    found->anchors = punct_start | letter_start | number_start | white_start | (cjk & edge);
+    if (row->newlines == NEWLINES_LINES)
+        found->anchors |= feeds & ~(feeds << 1 | s->absorbed);
+    found->starts = (found->anchors | cuts) & decided;
+    found->anchors = row->cased ? found->anchors & decided : found->starts;
     int end = m->size - 1;
-    s->glue = LAST(m->punct | absorbed);
-    s->leader = leader >> m->size & 1;
-    s->suffix = suffix >> m->size & 1;
-    if (cased) {
+    s->glue = row->newlines == NEWLINES_ALONE ? LAST(apart)
+              : LAST((m->punct & ~cjk) | (row->tail == TAIL_ONE ? 0 : absorbed));
+    s->leader = row->lead == LEAD_BLANK ? LAST(punct_start | (m->ascii & ~rest)) : leader >> m->size & 1;
+    if (row->suffix)
+        s->suffix = suffix >> m->size & 1;
+    if (row->cjk)
+        s->cjk = LAST(cjk);
+    if (row->cased) {
         s->lower = LAST(m->lower);
         s->caseless = LAST(m->caseless);
-        s->absorbed = LAST(absorbed);
     }
-    grid_carry(m, s, white, gpt2 || ones ? m->number : number_start); /* digits: 1 where none are counted */
+    if (row->tail == TAIL_SLASHES || row->newlines == NEWLINES_LINES)
+        s->absorbed = LAST(row->tail == TAIL_SLASHES ? absorbed : feeds);
+    grid_carry(m, s, white, row->digits > 1 ? number_start : m->number); /* digits: 1 where none are counted */
+    if (row->newlines == NEWLINES_ALONE)
+        s->blank &= ~LAST(lone);
     return m->size;
 }
 

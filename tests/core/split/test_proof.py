@@ -18,7 +18,28 @@ from kept import let_go
 from reference import DEEP
 from shares import chance_of_today, seeds
 
-from dstok.compiled.kernel_selection import CASED, CL100K, CODER, GPT2, KINDS, LLM, ONES, TEKKEN, THREES, V3
+from dstok.compiled.kernel_selection import (
+    CASED,
+    CL100K,
+    CODER,
+    EXAONE,
+    GPT2,
+    KIMI,
+    KINDS,
+    LAGUNA,
+    LLM,
+    MINICPM,
+    ONES,
+    SEED_CODER,
+    SPARK,
+    STARCODER,
+    TEKKEN,
+    THREES,
+    TWOS,
+    UFAKZEKA,
+    V3,
+    YOUTU,
+)
 
 pytest.importorskip("dd.cudd", reason="needs dd with CUDD")
 pytest.importorskip("pycparser")
@@ -29,23 +50,28 @@ from block_proof import Proof
 from core_sources import CORE
 
 NAMES = {V3: "v3", ONES: "ones", THREES: "threes", CASED: "cased", GPT2: "gpt2", CL100K: "cl100k", LLM: "llm", CODER: "coder",
-         TEKKEN: "tekken"}
+         TEKKEN: "tekken", KIMI: "kimi", TWOS: "twos", STARCODER: "starcoder", SEED_CODER: "seed-coder", MINICPM: "minicpm",
+         UFAKZEKA: "ufakzeka", SPARK: "spark", EXAONE: "exaone", YOUTU: "youtu", LAGUNA: "laguna"}
 QUICK = [(rules, True) for rules in (CODER, LLM)]  # two seconds
-LONG = [*((rules, True) for rules in (GPT2, V3, ONES, THREES, CL100K)), *((rules, False) for rules in (CODER, LLM, GPT2, V3)),
-        *((rules, False) for rules in (ONES, THREES, CL100K)), *((rules, more) for rules in (CASED, TEKKEN) for more in (True, False))]
+LONG = [*((rules, True) for rules in NAMES if rules not in (CODER, LLM)), *((rules, False) for rules in NAMES)]
 CASES = [*QUICK, *(LONG[number] for number in seeds(len(LONG), 1))]  # up to a minute
 WIDTHS = (2, 3, 4) if DEEP else ()
 # (rules, header, what is written there, what instead): a shift by one, a carry lost at a border, a state bit not kept; the
 # changes that only long blocks show; one that only a block of 61 columns does. In the last a long block decides too much.
 FAULTS = [
-    (GPT2, "rules_v3.h", "m->blank & led >> 1;", "m->blank & led >> 2;"),
-    (GPT2, "rules_v3.h", "white & ~(white << 1 | s->white)", "white & ~(white << 1)"),
-    (GPT2, "rules_v3.h", "s->letter = LAST(m->letter);", "s->letter = 0;"),
-    (V3, "rules_v3.h", "third | sixth;", "third;"),
-    (V3, "rules_v3.h", "(sixth = sixth << 3 & four) != 0, 0", "0, 0"),
-    (V3, "rules_v3.h", "LAST(punct_start | (m->ascii & ~rest))", "LAST(punct_start | taken)"),
+    (GPT2, "rules.h", "m->blank & led >> 1;", "m->blank & led >> 2;"),
+    (GPT2, "rules.h", "white & ~(white << 1 | s->white)", "white & ~(white << 1)"),
+    (GPT2, "rules.h", "s->letter = LAST(m->letter);", "s->letter = 0;"),
+    (V3, "rules.h", "second | third;", "second;"),
+    (V3, "rules.h", "(third = third << most & beyond) != 0, 0", "0, 0"),
+    (V3, "rules_words.h", "LAST(punct_start | (m->ascii & ~rest))", "LAST(punct_start | taken)"),
     (CASED, "rules_words.h", "m->rare |= (brief & suffixed >> 1) >> 1 | (longer & suffixed >> 1) >> 2;", ""),
-    (THREES, "rules_v3.h", "    return start;\n}\n\n/* The digits", "    return start | (start << 60 & four);\n}\n\n/* The digits"),
+    (TWOS, "rules.h", "second | third;", "second;"),
+    (KIMI, "rules_words.h", "cjk << 1 | s->cjk : 0", "cjk << 1 : 0"),
+    (SPARK, "rules_words.h", "s->blank &= ~LAST(lone);", ";"),
+    (EXAONE, "rules_words.h", "(m->letter << 1 | s->letter) & m->letter >> 1;", "m->letter << 1 & m->letter >> 1;"),
+    (LAGUNA, "rules_words.h", "feeds & ~(feeds << 1 | s->absorbed)", "feeds & ~(feeds << 1)"),
+    (THREES, "rules.h", "    return start;\n}\n\n/* The digits", "    return start | (start << 60 & beyond);\n}\n\n/* The digits"),
 ]
 TODAY = seeds(len(FAULTS), 1)
 

@@ -30,16 +30,26 @@ from dstok.compiled.kernel_selection import (
     CL100K,
     CODER,
     COMBINING,
+    EXAONE,
     GPT2,
+    KIMI,
     KINDS,
+    LAGUNA,
     LETTER,
     LLM,
+    MINICPM,
     NONE,
     ONES,
     RARE,
+    SEED_CODER,
+    SPARK,
+    STARCODER,
     TEKKEN,
     THREES,
+    TWOS,
+    UFAKZEKA,
     V3,
+    YOUTU,
     Kernel,
     Symbol,
     classes_of,
@@ -56,7 +66,9 @@ from dstok.unicode import category_of
 PAGE = Path(__file__).parents[3] / "docs" / "rules.md"
 RULES = {"deepseek-v3": V3, "qwen-2.5": ONES, "qwen-3.5": ONES, "glm-4": THREES, "minimax": CASED,
          "gpt2": GPT2, "cl100k_base": CL100K, "deepseek-llm-7b-base": LLM, "deepseek-coder-33b-base": CODER,
-         "tekken": TEKKEN}
+         "tekken": TEKKEN, "kimi-k2": KIMI, "nanochat": TWOS, "starcoder": STARCODER, "seed-coder": SEED_CODER,
+         "minicpm5": MINICPM, "ufakzeka": UFAKZEKA, "spark2_5": SPARK, "exaone-moe": EXAONE, "youtu": YOUTU, "laguna": LAGUNA}
+LEFT = {"kimi-k2": 400, "exaone-moe": 2600, "youtu": 13000}  # radicals; combining marks; Korean letters
 each_family = pytest.mark.parametrize("name", RULES)
 
 
@@ -103,12 +115,12 @@ def test_rules_are_found(name: str) -> None:
 
 @each_family
 def test_few_kinds_are_left_to_the_automaton(name: str) -> None:
-    """Of letters, marks and blanks, not more than a hundred characters; numbers where three make a piece."""
+    """Of letters, marks and blanks, not more than a hundred characters, but for some families; numbers where digits count."""
     own = program(name)
     left = {char for members, kind in zip(own.alphabet.classes, known(name).kinds) if kind == RARE
             for first, last in members.ranges for char in map(chr, range(max(first, 0x80), last + 1))}
     letters = {char for char in left if category_of(ord(char))[0] in "LPSMZ"}
-    assert len(letters) < 100, sorted(letters)
+    assert len(letters) < LEFT.get(name, 100), sorted(letters)
 
 
 @each_family
@@ -148,7 +160,7 @@ SAME = {
 }
 OTHER = {
     "ASCII marks": ("deepseek-v3", [("_`{|}~]", "_`{|}]")]),
-    "twos": ("glm-4", [("{1,3}", "{1,2}")]),
+    "fours": ("glm-4", [("{1,3}", "{1,4}")]),
     "ones, but after a mark": ("qwen-2.5", [(r"|\p{N}|", r"|!\p{N}|\p{N}|")]),
     "a newline that is none": ("qwen-2.5", [(r"\r\n", r"\n")]),
     "no newlines after marks": ("glm-4", [(r"+[\r\n]*", "+")]),
@@ -258,58 +270,78 @@ def test_a_bimachine_of_known_size() -> None:
 
 # (a header, what is written there, what instead). All are found by short blocks, but for those of LONG.
 SHORT = [
-    ("rules_v3.h", "number & ~(number << 1 | s->number)", "number & ~(number << 1)"),
-    ("rules_v3.h", "s->number & number, 0", "s->number & number & 0, 0"),
-    ("rules_v3.h", "if ((number & before) == before)", "if (1)"),
-    ("rules_v3.h", "start |= 1ull << (3 - s->digits)", "start |= 1ull << (2 - s->digits)"),
-    ("rules_v3.h", ": before + (uint64_t)size", ": (uint64_t)size"),
-    ("rules_v3.h", "m->blank & led >> 1;", "m->blank & led >> 2;"),
-    ("rules_v3.h", "if (!m->wide_blank)", "if (1)"),
-    ("rules_v3.h", "(last >> 2 & m->three & ~m->four)", "(last >> 1 & m->three & ~m->four)"),
-    ("rules_v3.h", "(m->newline & white) << 1 | s->newline", "(m->newline & white) << 1"),
-    ("rules_v3.h", "m->blank | (x->more ? ~x->text : 0), after_newline", "m->blank, after_newline"),
-    ("rules_v3.h", "after_newline = ahead ? 0 : after_newline;", ";"),
-    ("rules_v3.h", "after_newline &= ~one;", ";"),
-    ("rules_v3.h", "white & ~(white << 1 | s->white)", "white & ~(white << 1)"),
-    ("rules_v3.h", "return bit && white & bit >> 1 ?", "return 0 ?"),
-    ("rules_v3.h", "m->size = __builtin_ctzll(bit);", "m->size = __builtin_ctzll(bit) + 1;"),
-    ("rules_v3.h", "s->punct = LAST(m->punct);", "s->punct = 0;"),
-    ("rules_v3.h", "s->space = LAST(m->space);", "s->space = LAST(m->blank);"),
-    ("rules_v3.h", "s->letter = LAST(m->letter);", "s->letter = LAST(m->letter | m->number);"),
-    ("rules_v3.h", "m->cjk ^ (m->cjk << 1 | s->cjk)", "m->cjk ^ (m->cjk << 1)"),
-    ("rules_v3.h", "((m->punct & not_cjk) << 1 | s->glue)", "(m->punct << 1 | s->glue)"),
-    ("rules_v3.h", "m->newline & (m->newline ^ (m->newline + glued))", "glued"),
-    ("rules_v3.h", "(punct_start << 1 | s->taken) & m->ascii", "(punct_start << 1) & m->ascii"),
-    ("rules_v3.h", "m->ascii + taken;", "m->ascii;"),
-    ("rules_v3.h", "(rest | s->taken) & ~m->ascii", "rest & ~m->ascii"),
-    ("rules_words.h", "m->newline & (m->punct << 1 | s->glue)", "m->newline & (m->punct << 1)"),
+    ("rules.h", "number & ~(number << 1 | s->number)", "number & ~(number << 1)"),
+    ("rules.h", "s->number & number, 0", "s->number & number & 0, 0"),
+    ("rules.h", "if ((number & before) == before)", "if (1)"),
+    ("rules.h", "start |= 1ull << (most - s->digits)", "start |= 1ull << (most - 1 - s->digits)"),
+    ("rules.h", "(most > 2 ? number << 3 : ~0ull)", "number << 3"),
+    ("rules.h", "(*p == '\\n' && !lines)", "*p == '\\n'"),
+    ("rules.h", ": before + (uint64_t)size", ": (uint64_t)size"),
+    ("rules.h", "m->blank & led >> 1;", "m->blank & led >> 2;"),
+    ("rules.h", "if (!m->wide_blank)", "if (1)"),
+    ("rules.h", "(last >> 2 & m->three & ~m->four)", "(last >> 1 & m->three & ~m->four)"),
+    ("rules.h", "(m->newline & white) << 1 | s->newline", "(m->newline & white) << 1"),
+    ("rules.h", "m->blank | (x->more ? ~x->text : 0), after_newline", "m->blank, after_newline"),
+    ("rules.h", "after_newline = ahead ? 0 : after_newline;", ";"),
+    ("rules.h", "after_newline &= ~one;", ";"),
+    ("rules.h", "white & ~(white << 1 | s->white)", "white & ~(white << 1)"),
+    ("rules.h", "return bit && white & bit >> 1 ?", "return 0 ?"),
+    ("rules.h", "m->size = __builtin_ctzll(bit);", "m->size = __builtin_ctzll(bit) + 1;"),
+    ("rules.h", "s->punct = LAST(m->punct);", "s->punct = 0;"),
+    ("rules.h", "s->space = LAST(m->space);", "s->space = LAST(m->blank);"),
+    ("rules.h", "s->letter = LAST(m->letter);", "s->letter = LAST(m->letter | m->number);"),
+    ("rules_words.h", "cjk << 1 | s->cjk : 0", "cjk << 1 : 0"),
+    ("rules_words.h", "((m->punct & ~cjk) << 1 | s->glue)", "(m->punct << 1 | s->glue)"),
+    ("rules_words.h", "((m->punct & ~cjk) << 1 | s->glue)", "((m->punct & ~cjk) << 1)"),
+    ("rules_words.h", "chain & ~(chain + glued);", "glued;"),
+    ("rules_words.h", "row->tail == TAIL_ONE ? glued :", "0 ? 0 :"),
+    ("rules_words.h", "(punct_start << 1 | s->leader) & m->ascii", "(punct_start << 1) & m->ascii"),
+    ("rules_words.h", "m->ascii + taken;", "m->ascii;"),
+    ("rules_words.h", "(rest | s->leader) & ~m->ascii", "rest & ~m->ascii"),
+    ("rules_words.h", "(m->letter << 1 | s->letter) & m->letter >> 1;", "m->letter << 1 & m->letter >> 1;"),
+    ("rules_words.h", "m->blank &= ~joined;", ""),
+    ("rules_words.h", "row->first ? m->letter | m->punct :", "0 ? 0 :"),
+    ("rules_words.h", "after_blanks & ~first", "after_blanks"),
+    ("rules_words.h", "(m->blank & ~lone) << 1", "m->blank << 1"),
+    ("rules_words.h", "s->blank &= ~LAST(lone);", ";"),
+    ("rules_words.h", "(s->white & ~s->glue)", "s->white"),
+    ("rules_words.h", "white & (apart << 1 |", "white & ("),
+    ("rules_words.h", "m->newline | feeds)", "m->newline)"),
+    ("rules_words.h", "feeds & ~(feeds << 1 | s->absorbed)", "feeds & ~(feeds << 1)"),
+    ("rules_words.h", "white_start | (cjk & edge);", "white_start;"),
+    ("masks.h", "m->cjk = all.letter & all.number;", "m->cjk = 0;"),
     ("rules_words.h", "(slash & s->absorbed)", "0"),
-    ("rules_words.h", "(chain & ~(chain + glued)) | glued;", "glued;"),
-    ("rules_words.h", "m->quote & (cased ? letters_before & ~s->suffix : punct_start)", "m->quote & (cased ? letters_before : punct_start)"),
-    ("rules_words.h", "m->quote & (cased ? letters_before & ~s->suffix : punct_start)", "m->quote & (cased ? letters_before & ~s->suffix : ~0ull)"),
+    ("rules_words.h", "absorbed |= glued;", ""),
+    ("rules_words.h", "letters_before & ~first_before & ~s->suffix", "letters_before & ~first_before"),
+    ("rules_words.h", "letters_before & ~first_before & ~s->suffix", "letters_before & ~s->suffix"),
+    ("rules_words.h", "& ~s->suffix : punct_start)", "& ~s->suffix : ~0ull)"),
     ("rules_words.h", "((quote << 1 & m->l) << 1 & m->l)", "((quote << 1 & m->l) << 1 & m->letter)"),
-    ("rules_words.h", "brief << 1 | longer << 1, inside", "brief << 1, inside"),
+    ("rules_words.h", "suffix = brief << 1 | longer << 1;", "suffix = brief << 1;"),
     ("rules_words.h", "m->rare |= (m->rare >> 1 | m->rare >> 2) & m->quote;", ""),
     ("rules_words.h", "m->rare |= m->combining & (m->punct << 1 | s->punct);", ""),
     ("rules_words.h", "m->rare |= m->upper & (m->caseless << 1 | s->caseless);", ""),
     ("rules_words.h", "m->punct &= ~suffixed;", ""),
     ("rules_words.h", "grid_until(m, quote & ~(x->text >> 3));", ";"),
-    ("rules_words.h", "~(leader | s->leader);", "~leader;"),
+    ("rules_words.h", "taken = leader | s->leader;", "taken = leader;"),
+    ("rules_words.h", "words_after(m, punct_start & ~first)", "words_after(m, punct_start)"),
     ("rules_words.h", "(wide & m->three & ~m->four) << 3", "(wide & m->three & ~m->four) << 2"),
     ("rules_words.h", "m->upper & (m->lower << 1 | s->lower)", "m->upper & (m->lower << 1)"),
     ("rules_words.h", "(letter_start & ~inside) | suffix | s->suffix", "(letter_start & ~inside) | suffix"),
-    ("rules_words.h", "m->number & ~m->trail", "m->number"),
-    ("rules_words.h", "s->glue = LAST(m->punct | absorbed);", "s->glue = LAST(m->punct);"),
+    ("rules_words.h", "(row->tail == TAIL_ONE ? 0 : absorbed)", "0"),
+    ("rules_words.h", "(row->tail == TAIL_ONE ? 0 : absorbed)", "absorbed"),
+    ("rules_words.h", "? LAST(apart)", "? 0"),
     ("rules_words.h", "s->suffix = suffix >> m->size & 1;", "s->suffix = 0;"),
-    ("rules_words.h", "s->absorbed = LAST(absorbed);", "s->absorbed = 0;"),
-    ("rules_v3.h", "return final ? ends : -1;", "return final ? 0 : -1;"),
-    ("rules_v3.h", "x->ends && !x->more ? ~x->text : 0", "0"),
-    ("rules_words.h", "gpt2 ? brief | longer >> 1 : 0", "0"),
-    ("rules_words.h", "gpt2 ? m->space << 1 | s->space :", "0 ? 0 :"),
-    ("rules_words.h", "gpt2 ? 0 : words_after(m, punct_start)", "words_after(m, punct_start)"),
+    ("rules_words.h", "TAIL_SLASHES ? absorbed : feeds)", "TAIL_SLASHES ? 0 : feeds)"),
+    ("rules_words.h", "TAIL_SLASHES ? absorbed : feeds)", "TAIL_SLASHES ? absorbed : 0)"),
+    ("rules.h", "return final ? ends : -1;", "return final ? 0 : -1;"),
+    ("rules.h", "x->ends && !x->more ? ~x->text : 0", "0"),
+    ("rules_words.h", "row->lead == LEAD_SPACE ? brief | longer >> 1 : 0", "0"),
+    ("rules_words.h", "row->lead == LEAD_SPACE ? m->space << 1 | s->space :", "0 ? 0 :"),
+    ("rules_words.h", "if (row->lead == LEAD_ANY)", "if (row->lead != LEAD_BLANK)"),
     ("rules_words.h", "m->blank |= m->newline;", ""),
-    ("rules_words.h", "rules == RULES_ONES || rules == RULES_TEKKEN;", "rules == RULES_ONES;"),
-    ("kernel.h", "rules_of_words(rules) && rules != RULES_TEKKEN", "rules_of_words(rules)"),
+    ("rules_words.h", "row->digits   ? m->number & ~m->trail", "row->digits   ? m->number"),
+    ("kernel.h", "TEKKEN,  (1, 0, LEAD_ANY,   1,    SUFFIX_NONE,", "TEKKEN,  (1, 0, LEAD_ANY,   1,    SUFFIX_WORD,"),
+    ("kernel.h", "SUFFIX_SMALL ? b : small", "SUFFIX_SMALL ? small : small"),
     ("rules_runs.h", "grid_undecided(m->rare & -m->rare, m->blank)", "m->rare & -m->rare"),
     ("rules_runs.h", "return kind & ~(kind << 1 | before);", "return kind & ~(kind << 1);"),
     ("rules_runs.h", "(end & closed) != 0", "0"),
@@ -330,9 +362,10 @@ SHORT = [
     ("rules_runs.h", "s->gap = LAST(gap);", "s->gap = LAST(others);"),
 ]
 LONG = [
-    ("rules_v3.h", "third | sixth;", "third;"),
-    ("rules_v3.h", "(sixth = sixth << 3 & four) != 0, 0", "0, 0"),
-    ("rules_v3.h", "LAST(punct_start | (m->ascii & ~rest))", "LAST(punct_start | taken)"),
+    ("rules_words.h", "lone & ~(lone + begun)", "begun"),
+    ("rules.h", "second | third;", "second;"),
+    ("rules.h", "(third = third << most & beyond) != 0, 0", "0, 0"),
+    ("rules_words.h", "LAST(punct_start | (m->ascii & ~rest))", "LAST(punct_start | taken)"),
     ("rules_words.h", "m->rare |= (brief & suffixed >> 1) >> 1 | (longer & suffixed >> 1) >> 2;", ""),
 ]
 
@@ -344,7 +377,7 @@ compiles = pytest.mark.skipif(shutil.which("cc") is None or not (CORE / "check" 
 def test_a_state_that_has_no_room_in_a_node(tmp_path: Path) -> None:
     """One bit more than there are."""
     with pytest.raises(subprocess.CalledProcessError) as caught:
-        mutated(tmp_path, "rules_v3.h", "uint64_t ascii;", "uint64_t another, ascii;")
+        mutated(tmp_path, "rules.h", "uint64_t ascii;", "uint64_t another, ascii;")
     assert "a node has room for the state" in caught.value.stderr
 
 
@@ -368,7 +401,7 @@ def test_every_rule_counts(mutation: tuple[str, str, str], tmp_path: Path, monke
         kept, kernel = program(name).kept, known(name)
         assert kept
         wide = [symbol for symbol in symbols(name) if symbol[2] == LETTER][:1]
-        for letters, more, size in [("1a", [], 11), ("'sa", [], 8), ("!a", wide, 8)]:
+        for letters, more, size in [("1a", [], 11), ("'sa", [], 8), ("!a", wide, 8), ("\na", [], 8)]:
             few = [symbol for symbol in symbols(name) if symbol[0] >= 0 and chr(symbol[0]) in letters]
             found = found or difference_in(few + more, kernel.rules, kept, size) is not None
     assert found

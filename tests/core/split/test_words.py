@@ -1,5 +1,5 @@
-"""The rules of words and of runs (core/split/rules_words.h, rules_runs.h) cut where the automaton cuts, at every level: those of Qwen, Llama 3,
-GLM, MiniMax, tiktoken's, tekken, and of DeepSeek's LLM and Coder."""
+"""The rules of words and of runs (core/split/rules_words.h, rules_runs.h) cut where the automaton cuts, at every level: a
+family of each set of rules."""
 
 from __future__ import annotations
 
@@ -20,7 +20,28 @@ from upstream import model_splits, pieces_by, pre_tokenizer, upstream_splitter
 
 import dstok
 from dstok.compiled import kernel_selection as kernels
-from dstok.compiled.kernel_selection import CASED, CL100K, CODER, GPT2, LLM, ONES, TEKKEN, THREES, V3, find_kernel
+from dstok.compiled.kernel_selection import (
+    CASED,
+    CL100K,
+    CODER,
+    EXAONE,
+    GPT2,
+    KIMI,
+    LAGUNA,
+    LLM,
+    MINICPM,
+    ONES,
+    SEED_CODER,
+    SPARK,
+    STARCODER,
+    TEKKEN,
+    THREES,
+    TWOS,
+    UFAKZEKA,
+    V3,
+    YOUTU,
+    find_kernel,
+)
 from dstok.compiled.tables import make_bpe, make_encoder
 from dstok.core.encode.encoder import Encoder
 
@@ -32,8 +53,10 @@ VARIANTS = {
     "letters": (SHORT, "(?:'(?:[sS\u017f]|[tT]|[rR\u0159][eE\u00e9]|[vV\u1e7d][eE\u00e9]|[mM]|[lL\u0142][lL\u0142]|[dD\u0111]))"),
 }
 FAMILIES = {"qwen-2.5": ONES, "qwen-3.5": ONES, "glm-4": THREES, "deepseek-r1-distill-llama-8b": THREES, "minimax": CASED,
-            "gpt2": GPT2, "cl100k_base": CL100K, "deepseek-llm-7b-base": LLM, "deepseek-coder-33b-base": CODER, "tekken": TEKKEN}
-TODAY = [*FAMILIES][SEED % 3 :: 3] if BRIEF else [*FAMILIES]  # a third where the processor is emulated
+            "gpt2": GPT2, "cl100k_base": CL100K, "deepseek-llm-7b-base": LLM, "deepseek-coder-33b-base": CODER, "tekken": TEKKEN,
+            "kimi-k2": KIMI, "nanochat": TWOS, "starcoder": STARCODER, "seed-coder": SEED_CODER, "minicpm5": MINICPM,
+            "ufakzeka": UFAKZEKA, "spark2_5": SPARK, "exaone-moe": EXAONE, "youtu": YOUTU, "laguna": LAGUNA}
+TODAY = [*FAMILIES][SEED % 6 :: 6] if BRIEF else [*FAMILIES][SEED % 2 :: 2]  # fewer where the processor is emulated
 VARIED = [*share(product(FAMILIES, VARIANTS), 6)]  # of all families and variants, others each day
 CJK = "\u4e2d\u6587\u7684\u4e00\u3042\u30ab\u30fb\u309b\ud55c\uae00\u3400"
 JOINED = ["\u4e2d\u6587", "\ud55c\u30ab", "ab"]  # tokens of the small vocabulary: no cuts inside

@@ -1,5 +1,4 @@
-/* From class masks to piece starts: the state carried from block to block, the parts that all sets of rules share, and
-   V3's rules.
+/* From class masks to piece starts: the state carried from block to block, and the parts that all sets of rules share.
 
    In: `GridMasks` of a block, `GridState` of the one before. Out: the starts below the decided bytes, and the state
    after them. A block may begin anywhere: only a few bits of state cross its border.
@@ -37,12 +36,11 @@ typedef struct {
     uint64_t punct, cjk, space, letter, blank, number, white;
     uint64_t glue;      /* punctuation that newlines may follow, or a newline that follows it */
     uint64_t newline;   /* a newline that no punctuation has absorbed */
-    uint64_t taken;     /* V3: ASCII punctuation that takes letters, or an ASCII letter taken */
-    uint64_t leader;    /* words: punctuation that starts a piece, and takes the letters after it */
+    uint64_t leader;    /* words: punctuation that starts a piece, and takes the letters after it; V3: or a letter taken */
     uint64_t suffix;    /* words: the end of 's and the like */
     uint64_t lower;     /* cased words: a small letter */
     uint64_t caseless;  /* cased words: a letter of no case, or a combining mark */
-    uint64_t absorbed;  /* cased words: a newline or slash that punctuation has absorbed */
+    uint64_t absorbed;  /* a newline or slash that punctuation has absorbed (TAIL_SLASHES); a line feed (NEWLINES_LINES) */
     uint64_t gap;       /* runs: a character that no Split takes */
     uint64_t ascii;     /* runs: an ASCII letter, if the rules need it */
     uint64_t digits;    /* not a bit: digits since the last number start */
@@ -61,31 +59,32 @@ typedef struct {
 } GridText;
 
 /* Whether the blanks from p on end before a newline: 1 for "  \n", 0 for "  b", -1 if that is not known. At the text's
- * end: `ends`. */
-static int grid_newline_ahead(const uint8_t *p, const uint8_t *stop, int final, int ends) {
+ * end: `ends`. `lines`: a line feed is no newline. */
+static int grid_newline_ahead(const uint8_t *p, const uint8_t *stop, int final, int ends, int lines) {
     while (p < stop && (*p == ' ' || (*p >= '\t' && *p <= '\r' && *p != '\n' && *p != '\r')))
         p++;
     if (p == stop)
         return final ? ends : -1;
     if (*p >= 0x80)
         return -1;
-    return *p == '\n' || *p == '\r';
+    return (*p == '\n' && !lines) || *p == '\r';
 }
 
-/* Numbers in threes: up to nine digits without a branch. "12345678" starts pieces at 0, 3 and 6: "123", "456", "78". If the
- * block before ended in two digits of a piece (s->digits is 2), "345" starts one at 1: the 3 is the third of that piece. */
-GRID_INLINE uint64_t grid_threes(uint64_t number, const GridState *s) {
+/* Numbers in pieces of `most` digits, two or three: in threes, up to nine digits without a branch. "12345678" then starts
+ * pieces at 0, 3 and 6: "123", "456", "78". If the block before ended in two digits of a piece (s->digits is 2), "345"
+ * starts one at 1: the 3 is the third of that piece. */
+GRID_INLINE uint64_t grid_groups(int most, uint64_t number, const GridState *s) {
     uint64_t start = number & ~(number << 1 | s->number);
-    uint64_t four = number & number << 1 & number << 2 & number << 3;
+    uint64_t beyond = number & number << 1 & number << 2 & (most > 2 ? number << 3 : ~0ull);
     if (__builtin_expect(s->number & number, 0)) {
-        uint64_t before = (2ull << (3 - s->digits)) - 1;
+        uint64_t before = (2ull << (most - s->digits)) - 1;
         if ((number & before) == before)
-            start |= 1ull << (3 - s->digits);
+            start |= 1ull << (most - s->digits);
     }
-    uint64_t third = start << 3 & four, sixth = third << 3 & four;
-    start |= third | sixth;
-    while (__builtin_expect((sixth = sixth << 3 & four) != 0, 0))
-        start |= sixth;
+    uint64_t second = start << most & beyond, third = second << most & beyond;
+    start |= second | third;
+    while (__builtin_expect((third = third << most & beyond) != 0, 0))
+        start |= third;
     return start;
 }
 
@@ -127,7 +126,7 @@ GRID_INLINE uint64_t grid_leading_blanks(const GridMasks *m, uint64_t led) {
  *
  * In "a \n  \nb" a newline does follow, so all of the white space is one piece. Makes m->size smaller where a run is
  * too long to tell; returns 0 if the run is too long from the block's first byte on. */
-GRID_INLINE int grid_white(const GridText *x, GridMasks *m, const GridState *s, uint64_t white, uint64_t led,
+GRID_INLINE int grid_white(int lines, const GridText *x, GridMasks *m, const GridState *s, uint64_t white, uint64_t led,
                            uint64_t *starts) {
     uint64_t last_blank = grid_leading_blanks(m, led);
     uint64_t after_newline = m->blank & ((m->newline & white) << 1 | s->newline);
@@ -138,7 +137,7 @@ GRID_INLINE int grid_white(const GridText *x, GridMasks *m, const GridState *s, 
         if (first) {
             grid_until(m, 1ull << first);
         } else {
-            int ahead = grid_newline_ahead(x->p + __builtin_popcountll(x->text), x->stop, x->final, x->ends);
+            int ahead = grid_newline_ahead(x->p + __builtin_popcountll(x->text), x->stop, x->final, x->ends, lines);
             if (ahead < 0)
                 return 0;
             after_newline = ahead ? 0 : after_newline;
@@ -177,61 +176,6 @@ GRID_INLINE void grid_carry(const GridMasks *m, GridState *s, uint64_t white, ui
     if (s->number)
         s->digits = grid_digits(number_start, m->size, s->digits);
     s->before = m->last;
-}
-
-/* V3. Returns the bytes decided, or 0. */
-GRID_INLINE int v3_block(const GridText *x, GridMasks *m, GridState *s, GridStarts *found) {
-    uint64_t not_cjk = ~m->cjk, edge = m->cjk ^ (m->cjk << 1 | s->cjk); /* edge: where the CJK class begins or ends,
-                                                                        * twice in "ab\u4e2d\u6587cd" */
-
-    /* Punctuation: a run starts a piece, at the space before it if there is one. Newlines right after belong to it.
-     *
-     *     "a !?\n\nb"   punct        0 0 1 1 0 0 0
-     *                   punct_run    0 0 1 0 0 0 0
-     *                   punct_start  0 0 0 0 0 0 0     a space before it starts the piece: see grid_white
-     *                   absorbed     0 0 0 0 1 1 0     no longer white space
-     *                   starts       1 1 0 0 0 0 1     "a", " !?\n\n", "b"
-     *
-     * absorbed: adding the first newline to the run carries over all of it; the changed bits are the run. */
-    uint64_t punct_run = m->punct & (~(m->punct << 1 | s->punct) | edge);
-    uint64_t punct_start = punct_run & (~(m->space << 1 | s->space) | m->cjk);
-    uint64_t glued = m->newline & ((m->punct & not_cjk) << 1 | s->glue);
-    uint64_t absorbed = m->newline & (m->newline ^ (m->newline + glued));
-
-    uint64_t white = (m->blank | m->newline) & ~absorbed;
-    uint64_t undecided = grid_undecided(m->rare & -m->rare, white);
-    if (__builtin_expect(undecided & 1, 0))
-        return 0;
-    grid_until(m, undecided);
-
-    /* ASCII punctuation that starts a piece takes the ASCII letters right after it, and no others: "!ab" is one piece,
-     * "!a\u00e9" two, "!a" and "\u00e9", whose start is `beyond`. In "?!ab" the ! starts no piece and takes nothing.
-     * Other punctuation takes none either: the bit after its first byte belongs to its own second byte, which is no
-     * letter. */
-    uint64_t taken = (punct_start << 1 | s->taken) & m->ascii;
-    uint64_t rest = m->ascii + taken; /* 0 where ASCII letters are taken, 1 right after them */
-    uint64_t beyond = (rest | s->taken) & ~m->ascii & m->letter;
-
-    /* Letters: a run starts a piece, unless a blank before it leads it, or punctuation has taken it.
-     * "ab cd!ef" is "ab", " cd" and "!ef": only the first of the three runs of letters starts a piece itself. */
-    uint64_t letters_before = m->letter << 1 | s->letter;
-    uint64_t letter_run = m->letter & (~letters_before | edge);
-    uint64_t letter_start = (letter_run & ~((m->blank << 1 | s->blank) & not_cjk) & ~taken) | beyond;
-
-    uint64_t number_start = grid_threes(m->number, s);
-    uint64_t white_start;
-    if (!grid_white(x, m, s, white, (m->letter | m->punct) & not_cjk, &white_start))
-        return 0;
-
-    uint64_t cuts = m->cuts & m->letter & letters_before;
-    found->starts = (punct_start | letter_start | number_start | white_start | (m->cjk & edge) | cuts) & ((1ull << m->size) - 1);
-    found->anchors = found->starts;
-    int end = m->size - 1;
-    s->cjk = LAST(m->cjk);
-    s->glue = LAST((m->punct & not_cjk) | absorbed);
-    s->taken = LAST(punct_start | (m->ascii & ~rest));
-    grid_carry(m, s, white, number_start);
-    return m->size;
 }
 
 #endif
