@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dstok.compiled.kernel_selection import KINDS, NONE
 from dstok.compiled.tables import Buffer, Kernel
-from dstok.core.check.proofs import SOURCES, check_classes, check_edges, check_windows
+from dstok.core.check.proofs import SOURCES, check_classes, check_edges, check_shuffles
 from dstok.core.split.automaton import MAX_SYMBOLS, Scanner, pack_edges
 from dstok.core.split.piece_finder import PieceFinder
 from dstok.errors import ImageError
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from dstok.regex.cascade import Program
 
 FILE = join(dirname(__file__), "programs.jsonl")
-SECTIONS = ("pages", "page_numbers", "edges", "windows")
+SECTIONS = ("pages", "page_numbers", "edges", "shuffles")
 
 
 class ProgramTables(NamedTuple):
-    """Compiled steps as the core reads them. `windows` are empty if the kernel has rules, or if they would tell little.
+    """Compiled steps as the core reads them. `shuffles` are empty if there are rules, or if they would be too large.
 
     symbols: of the automaton, with the end of the text. kernel: with the SHA-256 of the edges.
     """
@@ -39,14 +39,14 @@ class ProgramTables(NamedTuple):
     pages: bytes
     page_numbers: bytes
     edges: bytes
-    windows: bytes
+    shuffles: bytes
     symbols: int
     kernel: Kernel
 
     def finder(self) -> PieceFinder:
         """The finder of the pieces."""
         scanner = Scanner(self.pages, self.page_numbers, self.edges, self.symbols)
-        return PieceFinder(scanner, None, self.kernel.rules, bytes(self.kernel.kinds), None, self.windows or None)
+        return PieceFinder(scanner, None, self.kernel.rules, bytes(self.kernel.kinds), None, self.shuffles or None)
 
 
 def program_tables(splits: Sequence[Split], unicode_version: str) -> ProgramTables:
@@ -68,7 +68,7 @@ def tables_of(program: Program) -> ProgramTables:
     pages, page_numbers = program.alphabet.pages()
     edges = pack_edges(program.boundaries.edges, pages[:128])
     kernel = find_kernel(program)
-    return ProgramTables(pages, page_numbers, edges, b"" if kernel.rules else program.windows,
+    return ProgramTables(pages, page_numbers, edges, b"" if kernel.rules else program.shuffles,
                          program.boundaries.symbols, kernel._replace(edges=sha256(edges).hexdigest()))
 
 
@@ -115,5 +115,5 @@ def check_program(sections: Mapping[str, Buffer], symbols: int) -> None:
     check_classes(pages, page_numbers, symbols - 1)
     first = 256 * int.from_bytes(page_numbers[:2], "little")
     check_edges(sections["edges"], pages[first : first + 128], symbols)
-    if len(sections["windows"]):
-        check_windows(sections["windows"])
+    if len(sections["shuffles"]):
+        check_shuffles(sections["shuffles"])

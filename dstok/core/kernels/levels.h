@@ -53,10 +53,23 @@
                                           GridRun *run) { \
         matrix_run_by(t, matrix_##level, write, p, stop, final, full, run); \
     } \
+    target static int shuffle_only_##level(const KernelTables *t, const uint8_t *p, int size, uint32_t *starts) { \
+        return t->shuffles->shift == 4 ? shuffle_only_by(t, 4, shuffle_##level, write, p, size, starts) \
+                                       : shuffle_only_by(t, 5, shuffle_##level, write, p, size, starts); \
+    } \
+    target static void shuffle_run_##level(const KernelTables *t, const uint8_t *p, uint32_t stop, int final, int full, \
+                                           GridRun *run) { \
+        if (t->shuffles->shift == 4) \
+            shuffle_run_by(t, 4, shuffle_##level, write, p, stop, final, full, run); \
+        else \
+            shuffle_run_by(t, 5, shuffle_##level, write, p, stop, final, full, run); \
+    } \
     static const GridRunFunction GRID_##level[] = { \
-        RULE_SETS(RUN_OF, level) [RULES_CL100K] = grid_run_RULES_THREES_##level, [RULES_MATRIX] = matrix_run_##level}; \
+        RULE_SETS(RUN_OF, level) [RULES_CL100K] = grid_run_RULES_THREES_##level, [RULES_MATRIX] = matrix_run_##level, \
+        [RULES_SHUFFLES] = shuffle_run_##level}; \
     static const GridOnlyFunction GRID_ONLY_##level[] = { \
-        RULE_SETS(ONLY_OF, level) [RULES_CL100K] = grid_only_RULES_THREES_##level, [RULES_MATRIX] = matrix_only_##level}; \
+        RULE_SETS(ONLY_OF, level) [RULES_CL100K] = grid_only_RULES_THREES_##level, [RULES_MATRIX] = matrix_only_##level, \
+        [RULES_SHUFFLES] = shuffle_only_##level}; \
     _Static_assert(sizeof(GRID_##level) / sizeof(*GRID_##level) == RULES_COUNT, "a kernel for each set of rules");
 
 GRID_LEVEL(16, , 0, 0, grid_write)

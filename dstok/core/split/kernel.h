@@ -12,9 +12,9 @@
 #include <string.h>
 
 /* The sets of rules: V3's (rules_v3.h), those of words (rules_words.h), those of runs (rules_runs.h); and the matrix of models that
- * merge characters (matrix.h). */
+ * merge characters (matrix.h); shuffles, made from an automaton (shuffles.h). */
 enum { RULES_NONE = 0, RULES_V3 = 1, RULES_ONES = 2, RULES_THREES = 3, RULES_CASED = 4, RULES_GPT2 = 5, RULES_CL100K = 6,
-       RULES_LLM = 7, RULES_CODER = 8, RULES_TEKKEN = 9, RULES_MATRIX = 10, RULES_COUNT };
+       RULES_LLM = 7, RULES_CODER = 8, RULES_TEKKEN = 9, RULES_MATRIX = 10, RULES_SHUFFLES = 11, RULES_COUNT };
 
 static inline int rules_of_words(int rules) {
     return (rules >= RULES_ONES && rules <= RULES_CL100K) || rules == RULES_TEKKEN;
@@ -46,6 +46,7 @@ typedef struct KernelTables {
     uint8_t range_first[GRID_RANGES], range_size[GRID_RANGES], range_flags[GRID_RANGES]; /* of pages; flags 0: none */
     uint8_t kinds[256];            /* the flags of the characters of a class that are not ASCII */
     int rules;
+    const struct Shuffles *shuffles; /* NULL: none */
     uint8_t rows[16], joiner;      /* the matrix of matrix.h by class, twice, for look-ups of 16 bytes; its joiner */
 } KernelTables;
 

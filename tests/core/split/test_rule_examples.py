@@ -41,7 +41,6 @@ EXAMPLES = [
     ("rules_words.h", r"a  \n  ", ("cl100k",), ["a", "  \n  "]),
     ("rules_words.h", "I'd've", ("minimax", "o200k"), ["I'd", "'ve"]),
     ("rules_v3.h", r"a\u00a0b", ("deepseek-v3", "llama-3", "qwen-2"), ["a", "\u00a0b"]),
-    ("windows.h", "the cat", ("qwen-2",), ["the", " cat"]),
 ]
 
 
