@@ -60,7 +60,7 @@ def build_tables(model: ModelDescription) -> Tables:
     sections["direct"], others = facts.direct_tokens(live, bpe, model.raw_ids)
     if shape is not None:
         joined = facts.joined_characters(live, starts, blob)
-        sections |= {"joined": facts.joined_bits(joined), "borders": b"", "windows": b"",
+        sections |= {"joined": facts.joined_bits(joined), "borders": b"", "shuffles": b"",
                      "matrix": character_matrix(joined, shape.split)}
         header = header._replace(runs=greedy_runs(facts.longest_runs(joined, starts, blob), bpe))
     else:
@@ -70,7 +70,7 @@ def build_tables(model: ModelDescription) -> Tables:
         no_cuts = lost or (spoilers and not bordered) or model.word_end
         sections |= {"joined": b"" if no_cuts else facts.joined_pairs(starts, blob, borders if bordered else None),
                      "borders": bytes(borders) if bordered and any(borders) else b"",
-                     "windows": program.windows}
+                     "shuffles": program.shuffles}
     if model.word_end:  # no piece has the bytes of its tokens
         sections["direct"] = bytes(len(sections["direct"]))
     if program.columns:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from dstok.formats.description import AddedToken, TokenizerConfig
 
 SECTIONS = ("pages", "page_numbers", "edges", "starts", "blob", "merged", "pairs", "seeds", "atoms", "byte_pairs",
-            "pair_ids", "direct", "joined", "borders", "windows")
+            "pair_ids", "direct", "joined", "borders", "shuffles")
 MATRIX = "matrix"  # the section that follows them in a model of characters
 SIDES = "sides"  # the section that follows them if texts are read from both sides
 DEAD = "dead"  # the section that follows these if there are dead merges

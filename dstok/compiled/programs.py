@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dstok.compiled.kernel_selection import KINDS, NONE
 from dstok.compiled.tables import Buffer, Kernel, Tables
-from dstok.core.check.proofs import SOURCES, check_classes, check_edges, check_sides, check_windows
+from dstok.core.check.proofs import SOURCES, check_classes, check_edges, check_shuffles, check_sides
 from dstok.core.split.automaton import MAX_SYMBOLS, Scanner, pack_edges
 from dstok.core.split.finder import Finder
 from dstok.core.split.piece_finder import PieceFinder
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from dstok.regex.two_sided import Bimachine
 
 FILE = join(dirname(__file__), "programs.jsonl")
-SECTIONS = ("pages", "page_numbers", "edges", "windows")
+SECTIONS = ("pages", "page_numbers", "edges", "shuffles")
 
 
 class ProgramTables(NamedTuple):
-    """Compiled steps as the core reads them. `windows` are empty if the kernel has rules, or if they would tell little.
+    """Compiled steps as the core reads them. `shuffles` are empty if there are rules, or if they would be too large.
 
     symbols: of the automaton, with the end of the text. kernel: with the SHA-256 of the edges. sides: the tables of a
     `Bimachine` where no automaton can read from the left alone; then the edges are empty, and columns are its
@@ -46,7 +46,7 @@ class ProgramTables(NamedTuple):
     pages: bytes
     page_numbers: bytes
     edges: bytes
-    windows: bytes
+    shuffles: bytes
     symbols: int
     kernel: Kernel
     sides: bytes = b""
@@ -59,7 +59,7 @@ class ProgramTables(NamedTuple):
 
             return TwoSided(self.pages, self.page_numbers, self.sides, b"\0\1", self.symbols - 1, self.columns)
         scanner = Scanner(self.pages, self.page_numbers, self.edges, self.symbols)
-        return PieceFinder(scanner, None, self.kernel.rules, bytes(self.kernel.kinds), None, self.windows or None)
+        return PieceFinder(scanner, None, self.kernel.rules, bytes(self.kernel.kinds), None, self.shuffles or None)
 
 
 def program_tables(splits: Sequence[Split], unicode_version: str) -> ProgramTables:
@@ -76,7 +76,7 @@ def program_tables(splits: Sequence[Split], unicode_version: str) -> ProgramTabl
 
 
 def tables_of(cascade: Cascade, kernel: bool = True) -> ProgramTables:
-    """The tables of compiled steps; with a proved `kernel`, and windows, if it is wanted. Raises `UnsupportedError`."""
+    """The tables of compiled steps; with a proved `kernel`, or shuffles, if it is wanted. Raises `UnsupportedError`."""
     from hashlib import sha256
 
     from dstok.compiled.kernel_selection import find_kernel  # not needed for stored programs
@@ -92,8 +92,8 @@ def tables_of(cascade: Cascade, kernel: bool = True) -> ProgramTables:
         return ProgramTables(pages, page_numbers, b"", b"", symbols, Kernel(NONE, ()), both.tables, both.columns)
     assert isinstance(cascade, Program)
     found = find_kernel(cascade) if kernel else Kernel(NONE, ())
-    windows = cascade.windows if kernel and not found.rules else b""
-    return ProgramTables(pages, page_numbers, edges, windows, symbols,
+    shuffles = cascade.shuffles if kernel and not found.rules else b""
+    return ProgramTables(pages, page_numbers, edges, shuffles, symbols,
                          found._replace(edges=sha256(edges).hexdigest()))
 
 
@@ -179,5 +179,5 @@ def check_program(sections: Mapping[str, Buffer], symbols: int, columns: Sequenc
         return
     first = 256 * int.from_bytes(page_numbers[:2], "little")
     check_edges(sections["edges"], pages[first : first + 128], symbols)
-    if len(sections["windows"]):
-        check_windows(sections["windows"])
+    if len(sections["shuffles"]):
+        check_shuffles(sections["shuffles"])

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Buffer = bytes | bytearray | memoryview
 MATRIX_HEAD = 16  # bytes of a matrix before its page numbers
-TABLES_FORMAT = 1  # the version of the sections' meaning: raised when the core reads one differently
+TABLES_FORMAT = 2  # the version of the sections' meaning: raised when the core reads one differently
 
 
 class Kernel(NamedTuple):
@@ -109,7 +109,7 @@ class Tables(NamedTuple):
     direct: a bit for each id: does merging make it of its own bytes? Such tokens fill the piece tables.
     joined: the safe cuts' bitmap, empty if there are none.
     borders: the characters at which no cut may be, empty if there are none.
-    windows: the tables of regex/windows.py; empty if there are rules.
+    shuffles: the tables of regex/shuffles.py; empty if there are rules.
     matrix: that of build.py. Only a model of characters has it.
     dead: the other merges, which no text needs: rank, left, right and merged id of each. Not there if there are none.
     """
@@ -213,7 +213,7 @@ def make_finder(tables: Tables) -> Finder:
                         s["joined"] or None, s["borders"] or None)
     scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], header.symbols)
     return PieceFinder(scanner, s["joined"] or None, header.kernel.rules, bytes(header.kernel.kinds),
-                       s["borders"] or None, s["windows"] or None)
+                       s["borders"] or None, s["shuffles"] or None)
 
 
 def make_plain_finder(tables: Tables) -> Finder:

@@ -113,7 +113,7 @@ def steps(tokenizer: Tokenizer) -> Iterator[tuple[str, Callable[[], Step]]]:
     checks = _Checks(tokenizer)
     model, bytewise = checks.model, not checks.model.merges_characters
     has_rules = bytewise and checks.kernel.rules != NONE
-    scan = "masks" if has_rules else "windows" if bytewise and len(checks.sections["windows"]) else "scan"
+    scan = "masks" if has_rules else "shuffles" if bytewise and len(checks.sections["shuffles"]) else "scan"
     rows: list[tuple[bool, tuple[str, Kind, str, Callable[[], Result]]]] = [
         (bool(model.added_tokens), ("added tokens", "tested", "Added tokens and normalizer", checks.added)),
         (bool(model.normalizer), ("normalizer", "enumerated", "Added tokens and normalizer", checks.normalizer)),
@@ -291,7 +291,7 @@ class _Checks:
 
     def masks(self) -> Result:
         """Every code point in some contexts, and every few classes from every state; at each level, and plainly."""
-        faults = self.differing("windows")
+        faults = self.differing("shuffles")
         texts = ["".join(f"{before}{chr(c)}{after}" for c in range(0x110000) if c not in SURROGATES)
                  for before, after in AROUND]
         texts.append("".join(map(self.guide.spell_plainly, cover_words(self.guide, self.depth))))
@@ -312,7 +312,7 @@ class _Checks:
 
     @lazy
     def automaton_pass(self) -> SpanPass:
-        """The automaton in the model's tables, without rules and windows."""
+        """The automaton in the model's tables, without rules and shuffles."""
         s = self.sections
         for _ in self.levels():  # at the first level, which has no vectors
             if self.header.columns:

@@ -27,7 +27,7 @@ from dstok.regex.lookaround import OracleAlphabet, replace_look_around
 from dstok.regex.marked_language import Marked, find_pieces, mark_cascade, mark_dropped, mark_step, rename_marks
 from dstok.regex.nfa import build_nfa, determinize
 from dstok.regex.parser import parse
-from dstok.regex.windows import window_tables
+from dstok.regex.shuffles import shuffle_tables
 
 MAX_CLASSES = 127  # with the end of the text, the columns of a row in the scanner's table (core/split/automaton.pyx)
 MAX_STEPS = 16  # three times as many as real tokenizers have
@@ -91,10 +91,10 @@ class Program(Cascade):
         return find_pieces(self.marked, check_restarts=False)  # the check of `boundaries` holds here: same pieces
 
     @lazy
-    def windows(self) -> bytes:
-        """The tables of regex/windows.py; empty if they would be too large, or tell little."""
+    def shuffles(self) -> bytes:
+        """The tables of regex/shuffles.py; empty if they would be too large."""
         try:
-            return window_tables(self.visible, self.alphabet)
+            return shuffle_tables(self.visible)
         except LimitError:
             return b""
 

@@ -120,7 +120,7 @@ MATRICES = [
     (words("matrix", 6, 0, kind="B"), "expected no cut between U.00E9 and U.00E9 of merge"),
     (resized("joined", JOINED_BYTES), "expected no cut between U.4E2D and U.6587 of merge"),
     (lambda parts: parts.description["characters"].update(split=True, parts=""), "expected a cut before each space"),
-    (lambda parts: parts.sections.pop("matrix"), "sections: expected pages .* windows matrix"),
+    (lambda parts: parts.sections.pop("matrix"), "sections: expected pages .* shuffles matrix"),
 ]
 
 

@@ -38,7 +38,7 @@ def steps(stored: dict[str, Any]) -> list[Split]:
 
 @pytest.mark.parametrize("number", seeds(len(STORED), 8))
 def test_a_stored_program_is_what_compiling_gives(number: int) -> None:
-    """Its automaton, its windows, its rules: the walk proves them again."""
+    """Its automaton, its shuffles, its rules: the walk proves them again."""
     splits = steps(STORED[number])
     assert find_stored(splits, "") == tables_of(compile_splits(splits, ""))
 
@@ -97,7 +97,7 @@ DAMAGES: dict[str, dict[str, Any]] = {
     "no edges": tables(lambda data: data[:-15360] + bytes(15360)),
     "a page less": {"sizes": lambda sizes: [sizes[0] - 256, sizes[1], sizes[2] + 256, 0]},
     "half an edge row": {"sizes": lambda sizes: [sizes[0] + 512, sizes[1], sizes[2] - 512, 0]},
-    "no windows": {"sizes": lambda sizes: sizes[:3]},
+    "no shuffles": {"sizes": lambda sizes: sizes[:3]},
     "symbols": {"symbols": lambda symbols: symbols + 1},
     "no symbols": {"symbols": lambda symbols: None},
     "unknown rules": {"kernel": lambda kernel: [99, *kernel[1:]]},

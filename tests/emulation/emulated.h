@@ -60,6 +60,7 @@ SET1(_mm256_set1_epi32, __m256i, u32, int)
 SET1(_mm256_set1_epi64x, __m256i, u64, long long)
 
 EMULATED __m256i _mm256_setzero_si256(void) { return _mm256_set1_epi8(0); }
+EMULATED __m128i _mm_setzero_si128(void) { return _mm_set1_epi64x(0); }
 EMULATED __m128i _mm_cvtsi32_si128(int x) { __m128i r = {.u32 = {(uint32_t)x, 0, 0, 0}}; return r; }
 
 EMULATED __m256i _mm256_setr_epi32(int a, int b, int c, int d, int e, int f, int g, int h) {
@@ -82,6 +83,7 @@ EMULATED __m256i _mm256_set_epi64x(long long d, long long c, long long b, long l
         return r; \
     }
 LANES(_mm_and_si128, __m128i, u64, uint64_t, A & B)
+LANES(_mm_xor_si128, __m128i, u64, uint64_t, A ^ B)
 LANES(_mm_or_si128, __m128i, u64, uint64_t, A | B)
 LANES(_mm_sub_epi32, __m128i, u32, uint32_t, A - B)
 LANES(_mm_min_epu32, __m128i, u32, uint32_t, A < B ? A : B)

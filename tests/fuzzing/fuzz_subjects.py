@@ -1,7 +1,7 @@
 """What the fuzzer tries: a tokenizer at every level of the mask kernel, its reference, and upstream.
 
 In: the name of a family's real file, or a tokenizer.json. Out: `Subject`.
-Invariant: the reference is the automaton alone, a piece at a time: no mask kernel, no windows, no cuts inside pieces.
+Invariant: the reference is the automaton alone, a piece at a time: no mask kernel, no shuffles, no cuts inside pieces.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def subject(
     told: tuple[str, ...] = (),
 ) -> Subject:
     """All of a tokenizer; its `letters` are by default those of its classes."""
-    bare = Tables(tok._tables.header, {**tok._tables.sections, "windows": b"", "joined": b"", **_uncut(tok)})
+    bare = Tables(tok._tables.header, {**tok._tables.sections, "shuffles": b"", "joined": b"", **_uncut(tok)})
     return Subject(
         name, letters or letters_of(tok.inspect().automaton.alphabet.classes, _contents(tok), _tokens(tok)),
         {each: _at(tok, tok._tables, each) for each in levels}, _at(tok, bare, "automaton"), upstream, _is_plain(tok),

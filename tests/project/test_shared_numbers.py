@@ -8,12 +8,12 @@ from dstok.core.bpe.facts import cuttable_ranges
 from dstok.core.check.proofs import shared_numbers
 from dstok.regex import dfa as automaton
 from dstok.regex import marked_language as marked
-from dstok.regex import windows
+from dstok.regex import shuffles
 from dstok.unicode import normalization
 
 
 def test_python_with_the_core() -> None:
-    ours = {name: getattr(module, name) for module in (automaton, checks, marked, normalization, windows)
+    ours = {name: getattr(module, name) for module in (automaton, checks, marked, normalization, shuffles)
             for name in shared_numbers() if hasattr(module, name)}
     assert ours == shared_numbers()
 

@@ -21,7 +21,8 @@ from dstok.core.split.character_finder cimport (
     matrix_apart, matrix_ascii,
 )
 from dstok.core.split.piece_finder cimport (
-    WINDOW_DROPPED, WINDOW_EDGE, WINDOW_GROUPS, WINDOW_HISTORIES, WINDOW_UNKNOWN, WINDOW_WILD, WINDOW_YES,
+    SHUFFLE_CLASSES, SHUFFLE_DROPPED, SHUFFLE_HEAD, SHUFFLE_KEPT, SHUFFLE_KINDS, SHUFFLE_STATES, SHUFFLE_UNKNOWN,
+    shuffles_size,
 )
 from dstok.core.bpe.merge cimport (
     BPE, ID_BITS, NO_PAIR, NO_RANK, RANK_BITS, character_at, pair_merged, pair_rank,
@@ -175,20 +176,21 @@ def check_sides(tables: Buffer, Py_ssize_t classes, Py_ssize_t sides, Py_ssize_t
                     count += 1
 
 
-def check_windows(const uint8_t[::1] tables not None):
-    """Check the window tables: every history has its verdicts, and no piece begins at a byte beyond ASCII."""
-    cdef Py_ssize_t i, head = WINDOW_GROUPS + WINDOW_HISTORIES, size = tables.shape[0] - head
-    if size <= 0 or size % 256:
-        fail("4352 bytes and 256 a history", tables.shape[0])
-    for i in range(WINDOW_GROUPS):
-        if tables[i] > WINDOW_WILD or (i >= 128 and tables[i] != WINDOW_WILD):
-            fail("groups of bytes", f"{tables[i]} for 0x{i:02x}")
-    for i in range(WINDOW_GROUPS, head):
-        if tables[i] << 8 >= size:
-            fail(f"the number of a history below {size >> 8}", tables[i])
-    for i in range(size):
-        if (i >> 4 & 15) == WINDOW_WILD and tables[head + i] & WINDOW_YES:
-            fail("no piece that begins inside a character", f"one at verdict {i}")
+def check_shuffles(const uint8_t[::1] section not None):
+    """Check the tables of shuffles: their size, and that classes, states and verdicts are such."""
+    cdef Py_ssize_t i, size = section.shape[0], left = SHUFFLE_HEAD + SHUFFLE_KINDS, right, ahead, verdicts, second
+    cdef int most
+    if size != shuffles_size(&section[0] if size else NULL, size):
+        fail(f"shuffles of 1 to {SHUFFLE_STATES} states and 1 to {SHUFFLE_CLASSES} classes", f"{size} bytes")
+    right = left + section[0] * section[3]
+    ahead = right + section[1] * section[3]
+    verdicts = ahead + section[2] * section[3]
+    second = verdicts + section[0] * section[1]
+    for i in range(SHUFFLE_HEAD, size):
+        most = (section[3] if i < left else section[0] if i < right else section[1] if i < ahead else
+                section[2] if i < verdicts else SHUFFLE_UNKNOWN + (i >= second))
+        if section[i] >= most:
+            fail(f"numbers below {most} in shuffles", f"{section[i]} at byte {i}")
 
 
 def check_tokens(starts: Buffer, Py_ssize_t blob, list byte_ids):
@@ -350,8 +352,8 @@ def check_direct(BPE bpe not None, const uint8_t[::1] direct not None):
 
 def shared_numbers() -> dict[str, int]:
     """The numbers that the Python below the core writes down, too, by their names there. For a test."""
-    return {"EDGE": WINDOW_EDGE, "WILD": WINDOW_WILD, "YES": WINDOW_YES, "UNKNOWN": WINDOW_UNKNOWN,
-            "DROPPED": WINDOW_YES | WINDOW_DROPPED, "DEAD": DEAD, "START": START, "FINAL": FINAL,
+    return {"MAX_STATES": SHUFFLE_STATES, "MAX_CLASSES": SHUFFLE_CLASSES, "KINDS": SHUFFLE_KINDS, "KEPT": SHUFFLE_KEPT,
+            "DROPPED": SHUFFLE_DROPPED, "UNKNOWN": SHUFFLE_UNKNOWN, "DEAD": DEAD, "START": START, "FINAL": FINAL,
             "OPERATION": OPERATION, "NO_PAIR": NO_PAIR, "BOUNDARY": BOUNDARY, "TROUBLED": TROUBLED, "HANGUL": HANGUL}
 
 

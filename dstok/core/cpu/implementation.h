@@ -17,6 +17,7 @@ typedef struct GridRun GridRun;
 typedef struct KernelTables KernelTables;
 typedef struct PairTable PairTable;
 typedef struct PieceTable PieceTable;
+typedef struct Shuffles Shuffles;
 typedef struct Skip Skip;
 typedef struct Strips Strips;
 

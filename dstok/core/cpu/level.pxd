@@ -6,6 +6,8 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 cdef extern from "cpu/implementation.h":
     enum:
         BORDERS, CHUNK, CHUNK_ROOM, FIRST_DEEP, FIRST_GROUPS, FIRST_MOST, FIRST_PAD, GRID_RANGES, PAD
+    ctypedef struct Shuffles:
+        pass
     ctypedef struct KernelTables:
         const uint8_t *pages
         const uint16_t *page_numbers
@@ -17,12 +19,14 @@ cdef extern from "cpu/implementation.h":
         uint8_t range_size[GRID_RANGES]
         uint8_t range_flags[GRID_RANGES]
         uint8_t kinds[256]
+        const Shuffles *shuffles
         int rules
     ctypedef struct GridState:
         pass
     ctypedef struct GridRun:
         GridState state
         uint32_t *starts
+        uint32_t *ends
         uint32_t at
         int pieces, anchor
     ctypedef struct PieceTable:

@@ -17,6 +17,8 @@
    and, where the processor can,
    LOOK_UP(table, index)    looks each byte of the vector `index`, below 16, up in 16 bytes; 0 for one from 0x80 on
    LOOK_UP_16(out, table, index)    the same for 16 bytes of `index`, all in memory
+   H                16 bytes in a register, with H_LOAD, H_STORE, H_ALL(byte), H_XOR and H_LOOK_UP(table, index) as above
+   H_PUT(p, h)      stores the first byte, and perhaps others: p has room for four
    These two go by way of memory, and the compiler sees through it: emulated, registers are no vectors of its own. */
 #ifndef DSTOK_VECTORS_H
 #define DSTOK_VECTORS_H
@@ -124,6 +126,13 @@ static inline uint32_t bits_16(const uint8_t *v) {
     looked_up; })
 #define LOOK_UP_16(out, table, index) _mm_storeu_si128((__m128i *)(out), _mm_shuffle_epi8( \
     _mm_loadu_si128((const __m128i *)(table)), _mm_loadu_si128((const __m128i *)(index))))
+#define H __m128i
+#define H_LOAD(p) _mm_loadu_si128((const __m128i *)(p))
+#define H_STORE(p, h) _mm_storeu_si128((__m128i *)(p), h)
+#define H_PUT(p, h) ({ int word = _mm_cvtsi128_si32(h); memcpy(p, &word, sizeof(word)); })
+#define H_ALL(byte) _mm_shuffle_epi8(_mm_cvtsi32_si128(byte), _mm_setzero_si128())
+#define H_LOOK_UP(table, index) _mm_shuffle_epi8(table, index)
+#define H_XOR(one, other) _mm_xor_si128(one, other)
 #include VECTOR_CODE
 #undef VECTOR
 #undef V
@@ -134,6 +143,13 @@ static inline uint32_t bits_16(const uint8_t *v) {
 #undef BITS
 #undef LOOK_UP
 #undef LOOK_UP_16
+#undef H
+#undef H_LOAD
+#undef H_STORE
+#undef H_ALL
+#undef H_LOOK_UP
+#undef H_XOR
+#undef H_PUT
 #endif
 
 #define VECTOR 16
@@ -152,6 +168,13 @@ static inline uint32_t bits_16(const uint8_t *v) {
 #if SIMD_NEON
 #define LOOK_UP(table, index) (V)vqtbl1q_u8(vld1q_u8(table), (uint8x16_t)(index))
 #define LOOK_UP_16(out, table, index) vst1q_u8(out, vqtbl1q_u8(vld1q_u8(table), vld1q_u8(index)))
+#define H uint8x16_t
+#define H_LOAD(p) vld1q_u8(p)
+#define H_STORE(p, h) vst1q_u8(p, h)
+#define H_PUT(p, h) vst1q_lane_u8(p, h, 0)
+#define H_ALL(byte) vdupq_n_u8((uint8_t)(byte))
+#define H_LOOK_UP(table, index) vqtbl1q_u8(table, index)
+#define H_XOR(one, other) veorq_u8(one, other)
 #endif
 #include VECTOR_CODE
 #undef VECTOR
@@ -163,6 +186,13 @@ static inline uint32_t bits_16(const uint8_t *v) {
 #undef BITS
 #undef LOOK_UP
 #undef LOOK_UP_16
+#undef H
+#undef H_LOAD
+#undef H_STORE
+#undef H_ALL
+#undef H_LOOK_UP
+#undef H_XOR
+#undef H_PUT
 
 #undef FUNCTION
 #undef VECTOR_CODE

@@ -54,8 +54,20 @@
                                           GridRun *run) { \
         matrix_run_by(t, matrix_##level, write, p, stop, final, full, run); \
     } \
+    target static int shuffle_only_##level(const KernelTables *t, const uint8_t *p, int size, uint32_t *starts) { \
+        return t->shuffles->shift == 4 ? shuffle_only_by(t, 4, shuffle_##level, write, p, size, starts) \
+                                       : shuffle_only_by(t, 5, shuffle_##level, write, p, size, starts); \
+    } \
+    target static void shuffle_run_##level(const KernelTables *t, const uint8_t *p, uint32_t stop, int final, int full, \
+                                           GridRun *run) { \
+        if (t->shuffles->shift == 4) \
+            shuffle_run_by(t, 4, shuffle_##level, write, p, stop, final, full, run); \
+        else \
+            shuffle_run_by(t, 5, shuffle_##level, write, p, stop, final, full, run); \
+    } \
     static const GridFunctions GRID_##level[RULES_COUNT] = { \
-        RULE_ROWS(OF, OF, level) [RULES_MATRIX] = {matrix_run_##level, matrix_only_##level}};
+        RULE_ROWS(OF, OF, level) [RULES_MATRIX] = {matrix_run_##level, matrix_only_##level}, \
+        [RULES_SHUFFLES] = {shuffle_run_##level, shuffle_only_##level}};
 
 #ifdef DSTOK_X86 /* few processors have no AVX2: for them, one copy for all rows keeps the module small */
 GRID_LEVEL(16, , 0, 0, grid_write, grid_write, NO_COPY, KERNEL_ANY)

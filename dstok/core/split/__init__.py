@@ -1,1 +1,1 @@
-"""A text to chunks of pieces: finders, the automaton, the mask kernel, windows."""
+"""A text to chunks of pieces: finders, the automaton, the mask kernel, shuffles."""

@@ -8,9 +8,9 @@ from dstok.core.split.automaton cimport Memo
 
 cdef extern from "split/kernel.h":
     enum:
-        RULES_COUNT, RULES_MATRIX, CJK_RUN, CJK_FIRST
+        RULES_COUNT, RULES_NONE, RULES_MATRIX, RULES_SHUFFLES, CJK_RUN, CJK_FIRST
         F_LETTER, F_PUNCT, F_CJK, F_BLANK, F_NUMBER, F_RARE, F_CAPITAL, F_CASELESS, F_COMBINING, F_HAN
-        F_CUTTABLE, F_CUT_BEFORE, F_MIXED
+        F_CUTTABLE, F_CUT_BEFORE, F_MIXED, SHUFFLE_CUTTABLE, SHUFFLE_CUT_BEFORE
     bint cuttable "kernel_cuttable"(uint32_t c) noexcept nogil
     bint may_cut "kernel_may_cut"(const uint8_t *joined, uint32_t left, uint32_t right) noexcept nogil
     ctypedef struct Rules:
@@ -118,7 +118,7 @@ cdef class Finder:
     cdef int open_kernel(
         self, int rules, const uint8_t[::1] kinds, const uint8_t *pages, const uint16_t *page_numbers,
         const uint8_t *joined) except -1
-    cdef Py_ssize_t begin(self, Sink sink, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil
+    cdef void begin(self, Sink sink, Py_ssize_t at, Py_ssize_t stop) noexcept nogil
     cdef Py_ssize_t find(
         self, Sink sink, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil
     cdef void find_all(self, Sink sink, const uint8_t *text, Py_ssize_t length) noexcept nogil

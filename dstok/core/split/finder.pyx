@@ -32,6 +32,7 @@ cdef extern from "split/grid.h":
 
 cdef enum:
     BLOCK = 64               # bytes that the kernel decides at once
+    PATIENCE = 512           # bytes that the automaton reads where shuffles give up
     COPY_WHOLE_MAX = 1 << 12  # bytes of a text that is copied as a whole
 
 # The values of the field `cjk` of rules, and the flags of characters that are not ASCII, which compiled/kernel_selection.py
@@ -108,8 +109,9 @@ cdef class Finder:
         free(<void *>self.kernel.flags)
 
     def strategy(self) -> str:
-        """Name the strategy that finds pieces; here the mask kernel's level: "mask kernel, avx512 (emulated)"."""
-        return "mask kernel, " + level_shown(self.level.name.decode())
+        """Name the kernel and its level: "mask kernel, avx512", or "shuffles, avx512 (emulated)"."""
+        kernel = "mask kernel, " if self.kernel.shuffles == NULL else "shuffles, "
+        return kernel + level_shown(self.level.name.decode())
 
     def without_cuts(self) -> Finder:
         """Make a finder of the model's pieces, without cuts inside them."""
@@ -132,7 +134,7 @@ cdef class Finder:
         cdef uint8_t *flags
         cdef uint32_t c
         cdef const uint8_t *borders = self.borders
-        cdef bint before = not rules_of_cjk(rules)
+        cdef bint shuffles = rules == RULES_SHUFFLES, before = shuffles or not rules_of_cjk(rules)
         self.run_grid, self.only_grid = self.level.grid[rules].run, self.level.grid[rules].only
         kernel.joined, kernel.pages, kernel.page_numbers = joined, pages, page_numbers
         kernel_open(kernel, rules, &kinds[0] if kinds.shape[0] else NULL, kinds.shape[0])
@@ -146,15 +148,15 @@ cdef class Finder:
             if joined == NULL or not cuttable(c):
                 continue
             if borders == NULL or not borders[c >> 3] >> (c & 7) & 1:
-                flags[c] |= F_CUTTABLE
+                flags[c] |= SHUFFLE_CUTTABLE if shuffles else F_CUTTABLE
             if before and (borders == NULL or not borders[BORDERS // 2 + (c >> 3)] >> (c & 7) & 1):
-                flags[c] |= F_CUT_BEFORE
+                flags[c] |= SHUFFLE_CUT_BEFORE if shuffles else F_CUT_BEFORE
         open_pages(kernel)
         return 0
 
-    cdef Py_ssize_t begin(self, Sink sink, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil:
-        """Begin to read `text[at:stop]`; return where to go on, or its complement if no piece is sure there."""
-        return at
+    cdef void begin(self, Sink sink, Py_ssize_t at, Py_ssize_t stop) noexcept nogil:
+        """Begin to read `text[at:stop]`."""
+        pass
 
     cdef Py_ssize_t find(
         self, Sink sink, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
@@ -163,21 +165,26 @@ cdef class Finder:
 
         May read `PAD` bytes after `stop`.
         """
-        cdef Py_ssize_t end
+        cdef Py_ssize_t end, again = at
         sink.chunk.text = text
         begin_chunk(&sink.chunk, at)
-        at = self.begin(sink, at, stop, final)
-        while 0 <= at < stop and sink.fault.status == FINE:
-            if self.run_grid != NULL and (final or stop - at >= GRID_LOOK):
+        self.begin(sink, at, stop)
+        while at < stop and sink.fault.status == FINE:
+            if self.run_grid != NULL and at >= again and (final or stop - at >= GRID_LOOK):
+                if self.apart:
+                    hand_over(sink, True)
+                    begin_chunk(&sink.chunk, at)
                 at = by_kernel(self, sink, stop, final)
                 if at == stop or sink.fault.status != FINE:
                     break
+                if self.kernel.shuffles != NULL:
+                    again = at + PATIENCE
             end = self.piece(sink, at, stop, final)
             if end < 0:
                 break
             at = end
         hand_over(sink, self.apart)
-        return at if at >= 0 else ~at
+        return at
 
     cdef void find_all(self, Sink sink, const uint8_t *text, Py_ssize_t length) noexcept nogil:
         """Hand all pieces of valid UTF-8 to a sink. Reads nothing after the text.
@@ -211,10 +218,12 @@ cdef class Finder:
         Returns the number of pieces, or -1 if the kernel does not settle the text. `starts` has room for 65 more.
         """
         cdef GridRun run
+        if self.apart:
+            return -1
         if 0 < length < BLOCK:
             return self.only_grid(&self.kernel, text, length, starts)
-        memset(&run.state, 0, sizeof(run.state))
-        run.starts, run.pieces, run.anchor, run.at = starts, 0, 0, 0
+        memset(&run, 0, sizeof(run))
+        run.starts = starts
         starts[0] = 0
         self.run_grid(&self.kernel, text, <uint32_t>length, True, CHUNK, &run)
         return run.pieces if run.at == <uint32_t>length else -1
@@ -293,10 +302,12 @@ cdef Py_ssize_t by_kernel(Finder finder, Sink sink, Py_ssize_t stop, bint final)
     """
     cdef Chunk *chunk = &sink.chunk
     cdef GridRun run
+    cdef Py_ssize_t origin
     cdef uint32_t base
     cdef int i
-    memset(&run.state, 0, sizeof(run.state))
+    memset(&run, 0, sizeof(run))
     run.starts, run.pieces, run.anchor = chunk.starts, chunk.pieces, chunk.pieces
+    run.ends = chunk.ends if finder.apart else NULL
     run.at = chunk.starts[chunk.pieces]
     while True:
         finder.run_grid(
@@ -306,7 +317,9 @@ cdef Py_ssize_t by_kernel(Finder finder, Sink sink, Py_ssize_t stop, bint final)
         if run.pieces < CHUNK or run.pieces - run.anchor > CHUNK // 2:
             break
         base = chunk.starts[run.anchor]
-        hand_over(sink, False)
+        origin = chunk.origin + base
+        hand_over(sink, finder.apart)
+        begin_chunk(chunk, origin)
         if sink.fault.status != FINE:
             break
         run.pieces -= run.anchor  # the pieces after the anchor begin the next chunk

@@ -15,9 +15,11 @@
 #include "split/masks_avx512.h"
 #include "split/rules_runs.h"
 #include "split/rules_words.h"
+#include "split/shuffles.h"
 
 #define VECTOR_CODE "split/masks_vector.h"
 #include "cpu/vectors.h"
+#include "split/shuffles_avx512.h"
 
 /* Writes the starts of a block, `base` added: bits 0 and 3 with base 126 give 126 and 129. `out` has room for 64. */
 typedef void (*GridWrite)(uint64_t bits, uint32_t base, uint32_t *out);
@@ -57,10 +59,11 @@ SIMD_AVX512 GRID_INLINE void grid_write_avx512(uint64_t bits, uint32_t base, uin
 #endif
 
 /* The starts that a run has found: `starts` has `pieces` + 1 of them, as offsets. `anchor` is the number of the last
- * start from which the automaton may go on. */
+ * start from which the automaton may go on. The states are zeros at first. */
 struct GridRun {
-    GridState state; /* zeros at first */
-    uint32_t *starts;
+    GridState state;
+    ShuffleState shuffle;
+    uint32_t *starts, *ends; /* the ends of pieces where some are dropped; else NULL */
     int pieces, anchor;
     uint32_t at; /* how far the text is decided */
 };
@@ -118,7 +121,7 @@ GRID_INLINE void grid_append(int rules, GridWrite write, GridStarts found, int s
     found.starts &= end->fresh;
     end->fresh = ~0ull;
     write(found.starts, end->here, end->starts + end->count + 1);
-    if (ROWS[rules].cased) {
+    if (ROWS[rules].cased || rules == RULES_SHUFFLES) {
         found.anchors &= found.starts;
         if (found.anchors)
             end->anchor = end->count + __builtin_popcountll(found.starts & (~0ull >> __builtin_clzll(found.anchors)));
@@ -139,7 +142,7 @@ GRID_INLINE void grid_leave(int rules, uint32_t stop, int final, GridEnd end, Gr
     }
     run->at = end.here;
     run->pieces = end.count;
-    run->anchor = ROWS[rules].cased ? end.anchor : end.count;
+    run->anchor = ROWS[rules].cased || rules == RULES_SHUFFLES ? end.anchor : end.count;
 }
 
 /* Decides blocks of ASCII from `end->here` on, until one is not or is not decided whole; returns 0 where the rules give up.
@@ -260,6 +263,59 @@ GRID_INLINE int matrix_only_by(const KernelTables *t, MatrixBlock block, GridWri
     int decided;
     uint64_t text = (1ull << size) - 1;
     return grid_all(write, block(t, p, text, &decided) & text & ~1ull, size, starts);
+}
+
+/* Finds the starts in a block; returns the bytes decided: all of them if the text ends there (`last`), or 0. */
+typedef int (*ShuffleBlock)(const KernelTables *t, int shift, const uint8_t *p, uint64_t text, int last, ShuffleState *s,
+                            ShuffleStarts *found);
+
+/* Appends the pieces that end in a block where some are dropped: the start after the last kept one is that of the piece
+ * in work. */
+GRID_INLINE void shuffle_append(uint64_t starts, uint64_t dropped, uint32_t *ends, GridEnd *end) {
+    for (; starts; starts &= starts - 1) {
+        int i = __builtin_ctzll(starts);
+        ends[end->count] = end->here + (uint32_t)i;
+        end->count += !(dropped >> i & 1);
+        end->starts[end->count] = end->here + (uint32_t)i;
+    }
+    end->anchor = end->count;
+}
+
+/* Does what `grid_run_by` does, by shuffles. */
+GRID_INLINE void shuffle_run_by(const KernelTables *t, int shift, ShuffleBlock block, GridWrite write, const uint8_t *p,
+                                uint32_t stop, int final, int full, GridRun *run) {
+    GridEnd end = grid_enter(run);
+    ShuffleState state = run->shuffle;
+    while (end.count < full && end.here < stop && (final || end.here + GRID_LOOK <= stop)) {
+        uint32_t left = stop - end.here;
+        int last = final && left <= 64;
+        ShuffleStarts found;
+        int size = block(t, shift, p + end.here, left < 64 ? (1ull << left) - 1 : ~0ull, last, &state, &found);
+        if (__builtin_expect(!size, 0))
+            break;
+        uint64_t decided = ~0ull >> (64 - size), starts = (found.starts & decided) | state.cut;
+        state.cut = size < 64 && found.starts >> size & ~found.anchors >> size & 1;
+        if (run->ends) {
+            shuffle_append(starts & end.fresh, found.dropped, run->ends, &end);
+            end.fresh = ~0ull;
+            end.here += (uint32_t)size;
+        } else {
+            grid_append(RULES_SHUFFLES, write, (GridStarts){starts, found.anchors}, size, &end);
+        }
+    }
+    run->shuffle = state;
+    if (run->ends && final && end.here == stop && end.starts[end.count] < stop)
+        shuffle_append(1, t->shuffles->right.dropped[0][state.left] & 1, run->ends, &end);
+    grid_leave(RULES_SHUFFLES, stop, final, end, run);
+}
+
+/* Does what `grid_only_by` does, by shuffles. */
+GRID_INLINE int shuffle_only_by(const KernelTables *t, int shift, ShuffleBlock block, GridWrite write, const uint8_t *p,
+                                int size, uint32_t *starts) {
+    ShuffleState state = {0};
+    ShuffleStarts found;
+    block(t, shift, p, (1ull << size) - 1, 1, &state, &found);
+    return grid_all(write, found.starts & ~1ull & ((1ull << size) - 1), size, starts);
 }
 
 #endif

@@ -48,10 +48,10 @@ typedef struct {
 } Rules;
 
 #define RULE_NUMBER(set, copy, fields, prefix) prefix##set,
-enum { RULES_NONE, RULE_ROWS(RULE_NUMBER, RULE_NUMBER, RULES_) RULES_MATRIX, RULES_COUNT };
+enum { RULES_NONE, RULE_ROWS(RULE_NUMBER, RULE_NUMBER, RULES_) RULES_MATRIX, RULES_SHUFFLES, RULES_COUNT };
 #define RULE_FIELDS(...) {__VA_ARGS__},
 #define RULE_ROW(set, copy, fields, none) RULE_FIELDS fields
-static const Rules ROWS[] = {{0}, RULE_ROWS(RULE_ROW, RULE_ROW, ) {0}};
+static const Rules ROWS[] = {{0}, RULE_ROWS(RULE_ROW, RULE_ROW, ) {0}, {0}};
 
 static inline int rules_of_runs(int rules) {
     return rules == RULES_LLM || rules == RULES_CODER;
@@ -81,6 +81,7 @@ typedef struct KernelTables {
     uint8_t range_first[GRID_RANGES], range_size[GRID_RANGES], range_flags[GRID_RANGES]; /* of pages; flags 0: none */
     uint8_t kinds[256];            /* the flags of the characters of a class that are not ASCII */
     int rules;
+    const struct Shuffles *shuffles; /* NULL: none */
     uint8_t rows[16], joiner;      /* the matrix of matrix.h by class, twice, for look-ups of 16 bytes; its joiner */
 } KernelTables;
 

@@ -253,6 +253,166 @@ FUNCTION uint64_t NAME(matrix)(const KernelTables *t, const uint8_t *p, uint64_t
     return starts;
 }
 
+/* The shuffles, as in shuffles.h, but the states are found one by one: a step is a look-up in the row of a character, which
+ * lies in a register where the processor can. The chains of the two sides run at the same time. */
+
+#define STEP_ONE(side, character, state) (side).steps[((size_t)(character) << shift) + SHUFFLE_NUMBER(state)]
+
+#ifdef LOOK_UP
+/* The next state, in all bytes of a register. */
+#define STEP(side, character, state) ({ \
+    const uint8_t *row = (side).steps + ((size_t)(character) << shift); \
+    H found = H_LOOK_UP(H_LOAD(row), state); \
+    if (shift > 4) \
+        found = H_XOR(found, H_LOOK_UP(H_LOAD(row + 16), H_XOR(state, upper))); \
+    found; })
+
+/* The states before 64 characters from the left, and the one after them; and those from the right that have read them.
+ * `first`: the state before them. Each side has two chains of half a block, which the processor steps at the same time. The second one
+ * begins with a state that three characters lead to from another, and is mended where the first one leads elsewhere. */
+FUNCTION void NAME(chains)(const ShuffleSide *on, const ShuffleSide *back, int shift, const uint8_t *characters, uint8_t first,
+                           uint8_t *before, uint8_t *sides) {
+    static const uint8_t turn[16] = {15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0};
+    uint8_t second[32 + 16], turned[32 + 16], turned_second[32 + 16]; /* by the order in which states are found */
+    H upper = H_ALL(0x80), left = H_ALL(SHUFFLE_UPPER(first)), right = H_ALL(0), left_second = right, right_second = right;
+    for (int i = 0; i < 3; i++) {
+        left_second = STEP(*on, characters[29 + i], left_second);
+        right_second = STEP(*back, characters[34 - i], right_second);
+    }
+    H_PUT(turned_second, right_second);
+    uint8_t state, guess = turned_second[0];
+    for (int i = 0; i < 32; i++) {
+        H_PUT(before + i, left);
+        left = STEP(*on, characters[i], left);
+        H_PUT(second + i, left_second);
+        left_second = STEP(*on, characters[32 + i], left_second);
+        right = STEP(*back, characters[63 - i], right);
+        H_PUT(turned + i, right);
+        right_second = STEP(*back, characters[31 - i], right_second);
+        H_PUT(turned_second + i, right_second);
+    }
+    H_PUT(second + 32, left_second);
+    H_PUT(before + 32, left);
+    state = before[32];
+    for (int i = 0; i <= 32 && second[i] != state; i++) {
+        second[i] = state;
+        state = i < 32 ? STEP_ONE(*on, characters[32 + i], state) : 0;
+    }
+    state = turned[31];
+    for (int i = 0; i < 32 && guess != state; i++) {
+        guess = turned_second[i];
+        turned_second[i] = state = STEP_ONE(*back, characters[31 - i], state);
+    }
+    memcpy(before + 32, second, 33);
+    for (int q = 0; q < 32; q += 16) {
+        H_STORE(sides + 48 - q, H_LOOK_UP(H_LOAD(turned + q), H_LOAD(turn)));
+        H_STORE(sides + 16 - q, H_LOOK_UP(H_LOAD(turned_second + q), H_LOAD(turn)));
+    }
+}
+
+/* The verdicts of a matrix of bits, by the states from the left and their sides. */
+FUNCTION uint64_t NAME(verdicts)(const uint8_t (*bits)[32], int shift, const uint8_t *before, const uint8_t *sides) {
+    V x[PARTS];
+    for (int i = 0; i < PARTS; i++) {
+        V state = ((const V *)before)[i], side = ((const V *)sides)[i], other = state ^ 0x80, bit = side & 7;
+        V eighth = (DOWN(side, 3) & ALL(1)) | (DOWN(side, 6) & ALL(2));
+        x[i] = (V){0};
+        for (int j = 0; j < 1 << (shift - 3); j++) {
+            V found = LOOK_UP(bits[j], state);
+            if (shift > 4)
+                found |= LOOK_UP(bits[j] + 16, other);
+            x[i] |= found & (V)(eighth == ALL(j));
+        }
+        x[i] = (V)((x[i] & LOOK_UP(MATRIX_BITS, bit)) != 0);
+    }
+    return WORD(c);
+}
+#endif
+
+FUNCTION int NAME(shuffle)(const KernelTables *t, int shift, const uint8_t *p, uint64_t text, int last, ShuffleState *s,
+                           ShuffleStarts *found) {
+    const Shuffles *h = t->shuffles;
+    const V *x = (const V *)p;
+    V changed[PARTS], flags[PARTS], high[PARTS + 1], low[PARTS + 1];
+    const uint8_t *characters = p;
+    uint8_t *each = (uint8_t *)changed, *flag = (uint8_t *)flags;
+    uint64_t wide = WORD(c) & text, cuts = 0, trail = 0, settled = 0;
+    int length = __builtin_popcountll(text);
+#ifdef LOOK_UP
+    V known[PARTS];
+    for (int i = 0; i < PARTS; i++) {
+        V lower = x[i] & 15, upper = DOWN(x[i], 4) & ALL(15);
+        known[i] = (V)((LOOK_UP(h->settled, lower) & LOOK_UP(SHUFFLE_BITS, upper)) != 0);
+    }
+    settled = NAME(word)(known);
+#else
+    for (int i = 0; i < 64; i++)
+        settled |= (uint64_t)(p[i] < 0x80 && h->right.side.index[h->ascii[p[i] & 0x7F]] >> 7) << i;
+#endif
+    if (wide | ~text) {
+        GridMasks m = {.leads = 0};
+        memcpy(changed, p, sizeof(changed));
+        if (wide) {
+            NAME(flags)(t, p, text, &m, flags, high + 1, low + 1);
+            for (int i = 0; i < PARTS; i++) {
+                V is_lead = (V)(x[i] >= ALL(0xC0)), is_trail = (V)(x[i] >= ALL(0x80)) & ~is_lead;
+                flags[i] &= is_lead;
+                changed[i] = (x[i] & ~is_lead & ~is_trail) | (is_lead & ((flags[i] & SHUFFLE_CLASS) | ALL(SHUFFLE_WIDE))) |
+                             (is_trail & ALL((uint8_t)(SHUFFLE_WIDE | h->inside)));
+            }
+            const V *x = flags;
+            uint64_t pairs = WORD(c << 1) & WORD(c << 2) << 3 & m.leads & m.leads << 3;
+            cuts = pairs ? NAME(cuts)(t, (uint8_t *)(high + 1), (uint8_t *)(low + 1), pairs, 0) : 0;
+            trail = wide & ~m.leads;
+            for (uint64_t left = m.leads; left; left &= left - 1) {
+                int i = __builtin_ctzll(left);
+                settled |= (uint64_t)(h->right.side.index[flag[i] & SHUFFLE_CLASS] >> 7) << i;
+            }
+        }
+        if (~text)
+            memset(each + length, SHUFFLE_WIDE | h->inside, (size_t)(64 - length));
+        characters = each;
+    }
+    const ShuffleVerdicts *v = &h->right;
+    int size = last ? length : shuffle_end(settled), ahead = size < SHUFFLE_LEAST && !last && h->ahead.known;
+    if (ahead)
+        v = &h->ahead;
+    else if (__builtin_expect(!size, 0))
+        return 0;
+    uint8_t before[80], sides[64];
+    uint64_t unknown = 0;
+#ifdef LOOK_UP
+    NAME(chains)(&h->left, &v->side, shift, characters, s->left, before, sides);
+    found->anchors = NAME(verdicts)(v->starts, shift, before, sides) & ~trail;
+    found->dropped = h->drops ? NAME(verdicts)(v->dropped, shift, before, sides) : 0;
+    if (ahead)
+        unknown = NAME(verdicts)(v->unknown, shift, before, sides);
+#else
+    (void)shift;
+    found->anchors = found->dropped = 0;
+    before[0] = SHUFFLE_UPPER(s->left);
+    for (int i = 63, side = 0; i >= 0; i--)
+        sides[i] = (uint8_t)(side = STEP_ONE(v->side, characters[i], side));
+    for (int i = 0; i < 64; i++) {
+        int state = SHUFFLE_NUMBER(before[i]), side = SHUFFLE_NUMBER(sides[i]), j = side >> 3, bit = side & 7;
+        found->anchors |= (uint64_t)(v->starts[j][state] >> bit & 1) << i;
+        found->dropped |= (uint64_t)(v->dropped[j][state] >> bit & 1) << i;
+        unknown |= (uint64_t)(v->unknown[j][state] >> bit & 1) << i;
+        before[i + 1] = STEP_ONE(h->left, characters[i], before[i]);
+    }
+    found->anchors &= ~trail;
+#endif
+    if (ahead)
+        size = shuffle_ahead(unknown & ~trail, trail);
+    if (__builtin_expect(!size, 0))
+        return 0;
+    s->left = SHUFFLE_NUMBER(before[size]);
+    found->starts = found->anchors | cuts;
+    return size;
+}
+
+#undef STEP
+#undef STEP_ONE
 #undef PARTS
 #undef WORD
 #undef TO

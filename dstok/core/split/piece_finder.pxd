@@ -1,15 +1,10 @@
-# The tables of windows, for the finder and for the checks of images.
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+# The tables of shuffles, for the finder and for the checks of images.
+from libc.stdint cimport uint8_t, uint32_t
 
-cdef extern from "split/windows.h":
-    ctypedef struct WindowTables:
-        const uint8_t *groups
-        const uint8_t *histories
-        const uint8_t *verdicts
+from dstok.core.cpu.level cimport Shuffles
+
+cdef extern from "split/shuffles.h":
     enum:
-        WINDOW_AFTER, WINDOW_DROPPED, WINDOW_EDGE, WINDOW_GROUPS, WINDOW_HISTORIES, WINDOW_UNKNOWN, WINDOW_WILD
-        WINDOW_YES
-    ctypedef struct WindowBits:
-        uint64_t yes, unknown, dropped
-    void window_block(const WindowTables *t, const uint8_t *p, uint32_t *history, WindowBits *bits) noexcept nogil
-    void window_after(const WindowTables *t, const uint8_t *p, int place, WindowBits *bits) noexcept nogil
+        SHUFFLE_CLASSES, SHUFFLE_DROPPED, SHUFFLE_HEAD, SHUFFLE_KEPT, SHUFFLE_KINDS, SHUFFLE_STATES, SHUFFLE_UNKNOWN
+    Py_ssize_t shuffles_size(const uint8_t *section, Py_ssize_t size) noexcept nogil
+    void shuffles_open(Shuffles *s, const uint8_t *section, const uint8_t *ascii) noexcept nogil

@@ -82,4 +82,4 @@ def test_v3_knows_no_borders() -> None:
     sections = dstok.load("deepseek-v3")._tables.sections
     assert len(sections["joined"])
     assert not len(sections["borders"])
-    assert not len(sections["windows"])
+    assert not len(sections["shuffles"])

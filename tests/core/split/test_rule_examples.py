@@ -42,7 +42,6 @@ EXAMPLES = [
     ("rules_words.h", "I'd've", ("minimax", "o200k"), ["I'd", "'ve"]),
     ("rules_words.h", "a12 345", ("starcoder",), ["a", "1", "2", " ", "3", "4", "5"]),
     ("rules.h", r"a\u00a0b", ("deepseek-v3", "llama-3", "qwen-2"), ["a", "\u00a0b"]),
-    ("windows.h", "the cat", ("qwen-2",), ["the", " cat"]),
 ]
 
 

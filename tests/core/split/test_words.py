@@ -108,9 +108,9 @@ def encoder(name: str, name_of_level: str, cuts: bool = False) -> Encoder:
 
 @kept(most=2)
 def automaton(name: str) -> Encoder:
-    """The automaton in C, alone: neither rules nor windows nor cuts."""
+    """The automaton in C, alone: neither rules nor shuffles nor cuts."""
     tables = tokenizer(name)._tables
-    tables = type(tables)(tables.header, {**tables.sections, "joined": b"", "windows": b""})
+    tables = type(tables)(tables.header, {**tables.sections, "joined": b"", "shuffles": b""})
     with level("automaton"):
         found = make_encoder(tables, make_bpe(tables), tokenizer(name).vocab_size)
     assert found.finder.strategy() == "automaton"
