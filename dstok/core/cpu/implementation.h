@@ -62,7 +62,7 @@ struct Implementation {
     const char *name;
     int vectors; /* the VECTORS_ bits that the processor must have */
 
-    const GridFunctions *grid; /* for each set of rules, by its number (RULES_V3); without rules NULL */
+    const GridFunctions *grid; /* for each set of rules, by its number (RULE_ROWS); without rules NULL */
 
     /* Looks the pieces of a chunk up in the piece table, each at its first place. Writes a value for each piece, and a
      * list of the missing pieces; returns their number. Example: the table holds "Hi" and " ", but not " all". Then
