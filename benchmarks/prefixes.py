@@ -2,7 +2,7 @@
 
     python -m benchmarks.prefixes                        # a Markdown table on stdout, in a minute
     python -m benchmarks.prefixes --threads 1 2 4 8      # by the clock, too: the machine must be idle
-    python -m benchmarks.prefixes --cache prototype.py   # a `PrefixCache(tok)` with a call `encode`, beside these
+    python -m benchmarks.prefixes --cache FILE           # a `PrefixCache(tok)` with a call `encode`, beside these
 
 In: 1,000 conversations of 2 to 64 turns in V3's format, of english.txt and code.txt, from a fixed seed; one of 20
 system prompts begins each. A request is a conversation up to a user's turn; the requests of all conversations come in
