@@ -125,3 +125,5 @@ cdef class LeftFinder(Finder):
     cdef void find_short(self, Sink sink, const uint8_t *text, Py_ssize_t length) noexcept nogil
     cdef Py_ssize_t first_part(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil
     cdef Py_ssize_t piece(self, Sink sink, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil
+
+cdef void open_pages(KernelTables *kernel) noexcept nogil

@@ -29,6 +29,7 @@ cdef enum:
     ENDS_MAX = 32            # possible ends of a piece: more hardly ever meet
     BEFORE = -1              # initial `Run.first`: the piece has no end from the place on
     UNKNOWN = -2             # only more text can tell
+    LEAST_CUTTABLE = 0xE3    # a cuttable character begins with at least this byte; bytes after a first one are less
 
 
 @cython.final
@@ -200,6 +201,9 @@ cdef void add_cut(PieceFinder finder, Sink sink, Py_ssize_t start, Py_ssize_t en
             start = at
         left = right if cuttable(right) else 0
         at += width
+        if not left:
+            while at < end and text[at] < LEAST_CUTTABLE:
+                at += 1
     add_piece(sink, finder.apart, start, end)
 
 
