@@ -22,6 +22,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import Cython
@@ -158,6 +159,12 @@ class EmulatedBuildExt(BuildExt):
         super().run()
 
 
+def addresses() -> dict[str, str]:
+    """The addresses that the owner has set in release/owner.toml, by their labels."""
+    owner = tomllib.loads((ROOT / "release" / "owner.toml").read_text(encoding="utf-8"))
+    return {label: url for label, url in {**owner["urls"], "Security": owner["security"]["contact"]}.items() if url}
+
+
 if __name__ == "__main__":
-    setup(ext_modules=EXTENSIONS,
+    setup(ext_modules=EXTENSIONS, project_urls=addresses(),
           cmdclass={"build": EmulatedBuild, "build_ext": EmulatedBuildExt} if EMULATED else {"build_ext": BuildExt})

@@ -68,9 +68,8 @@ def goals(results: Results) -> Iterator[Goal]:
 
 
 def ratio(case: CaseSummary, name: str) -> float | None:
-    """Our speed over the best exact peer's; None if one is missing."""
-    ours, peer = figure(case, OURS, name), best_peer(case, name)
-    return ours / peer[1] if ours is not None and peer else None
+    """Our speed over the best exact peer's, the median of pairs; None if one is missing."""
+    return case["ratios"].get(name)
 
 
 def typical(results: Results, engine: str, name: str) -> float | None:

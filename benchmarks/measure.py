@@ -1,13 +1,14 @@
 """Measures ONE engine on ONE case in ONE fresh process.
 
-    python -m benchmarks.measure ENGINE CASE [--text FILE] [--tokenizer FILE] [--cores 1] [--seconds 3]
+    python -m benchmarks.measure ENGINE CASE [--text FILE] [--tokenizer FILE] [--cores 1] [--turns]
 
 In: names of an engine and a case. Out: a record as one line of JSON on stdout, or {"absent": why} if the engine cannot
-be imported, or {"failed": why} if it raised.
+be imported, or {"failed": why} if it raised. With --turns a line "ready" comes before it. From then on each line of
+standard input asks for a turn, which a line "turn" answers; the record comes at the end of the input.
 Invariant: numpy, the text and the list of items exist before the first clock starts; ids are read after the last clock
-stops. First comes the start, then "cold" (the first pass after one trivial call), then "warm" (the best of five more).
-In the mode "slices" no text is seen twice: the first pass has one slice, and each of the five later ones another slice;
-"warm" is their median.
+stops. First comes the start, then "cold" (the first pass after one trivial call), then a pass without a clock, then
+turns: passes for `TURN` seconds, whose bytes by their time are the turn's speed. "warm" is the median of the turns.
+In the mode "slices" no text is seen twice: the first pass has one slice, and each of five turns another slice.
 In an `unseen` case each warm pass has a text that is one character shorter: some engines keep the ids of a whole text
 that is one piece, so that only one look-up would be timed. The measure is CPU time, except wall time in the batch
 modes, whose threads' times would add up. Memory is the growth of the process: after load, and at the peak of load and
@@ -37,8 +38,7 @@ from benchmarks.engines import ENGINES, Call, Engine
 
 __all__ = ["Record", "main", "measure", "memory"]
 
-WARM_PASSES = 5
-LEAST_SECONDS, MOST_PASSES = 0.05, 100  # short texts get more warm passes: the clock's resolution must not decide
+TURNS, TURN = 15, 0.06  # seconds: shared machines change their speed within tenths of seconds
 MB = 1e6
 
 
@@ -55,7 +55,7 @@ class Record(TypedDict, total=False):
     bytes: int
     tokens: int
     ids_sha256: str
-    warm_passes: int
+    turns: list[float]  # warm, MB/s
     import_ms: float
     load_ms: float
     start_ms: float
@@ -74,7 +74,8 @@ def main(arguments: list[str] | None = None) -> int:
     text = options.text.read_bytes().decode() if options.text else load_text(case)
     found = Record(engine=options.engine, case=case.name)
     try:
-        found |= measure(ENGINES[options.engine], case, text, options.tokenizer, options.seconds)
+        asked = _asked() if options.turns else range(TURNS)
+        found |= measure(ENGINES[options.engine], case, text, options.tokenizer, asked)
     except ImportError as error:
         found["absent"] = str(error)
     except BaseException as error:  # a panic in a Rust extension is not an Exception
@@ -85,8 +86,18 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def measure(engine: Engine, case: Case, text: str, tokenizer: Path, seconds: float = 3.0) -> Record:
-    """The figures of one engine on one text. Call it once in a process."""
+def _asked() -> Iterator[None]:
+    """One item for each line of standard input; says when it waits for the first, and when a turn is over."""
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        yield
+        print("turn", flush=True)
+
+
+def measure(
+    engine: Engine, case: Case, text: str, tokenizer: Path, turns: Iterable[Any] = range(TURNS),
+) -> Record:
+    """The figures of one engine on one text, with a turn for each item of `turns`. Call it once in a process."""
     texts = items(text, case.mode)
     batch = case.mode.startswith("batch")
     arguments: list[Any] = [texts] if batch else texts
@@ -98,12 +109,20 @@ def measure(engine: Engine, case: Case, text: str, tokenizer: Path, seconds: flo
     record["loaded_mb"] = _grown(before, memory("VmRSS"))
     clock = time.perf_counter if batch else time.process_time
     cold = _one_pass(call, first, clock) / size
-    if later:
-        warm, record["warm_passes"] = median(_one_pass(call, part, clock) / _size(part) for part in later), len(later)
-    else:
-        warm, record["warm_passes"] = _warm(call, _later_passes(case, text, arguments), clock, seconds)
+    passes = ((part, _size(part)) for part in later) if later else _later_passes(case, text, arguments)
+    if not later:
+        _one_pass(call, next(passes)[0], clock)
+    record["turns"] = []
+    for _ in turns:
+        spent, done = 0.0, 0
+        for part, part_size in passes:
+            spent, done = spent + _one_pass(call, part, clock), done + part_size
+            if later or spent >= TURN:
+                break
+        if done:
+            record["turns"].append(done / spent / MB)
     record["grown_mb"] = _grown(before, memory("VmHWM"))
-    record |= {"bytes": size, "cold_mb_s": 1 / cold / MB, "warm_mb_s": 1 / warm / MB}
+    record |= {"bytes": size, "cold_mb_s": 1 / cold / MB, "warm_mb_s": median(record["turns"])}
     record["tokens"], record["ids_sha256"] = _digest(call, arguments)
     return record
 
@@ -146,20 +165,6 @@ def _later_passes(case: Case, text: str, arguments: list[Any]) -> Iterator[tuple
             text = text[:-1]
             arguments, size = [text], len(text.encode())
         yield arguments, size
-
-
-def _warm(
-    call: Call, passes: Iterator[tuple[list[Any], int]], clock: Callable[[], float], seconds: float
-) -> tuple[float, int]:
-    """(best seconds a byte, number of passes): five, more for short texts, fewer once `seconds` are spent."""
-    best, spent, count = float("inf"), 0.0, 0
-    while count < WARM_PASSES or (spent < LEAST_SECONDS and count < MOST_PASSES):
-        arguments, size = next(passes)
-        took = _one_pass(call, arguments, clock)
-        best, spent, count = min(best, took / size), spent + took, count + 1
-        if spent > seconds:
-            break
-    return best, count
 
 
 def _digest(call: Call, arguments: Iterable[Any]) -> tuple[int, str]:
@@ -211,7 +216,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tokenizer", type=Path, default=Path("deepseek-v3.json"),
                         help="a tokenizer.json; dstok takes its built-in model of the file's name, if there is one")
     parser.add_argument("--cores", default="", help="cores to run on, as 1 or 0,1")
-    parser.add_argument("--seconds", type=float, default=3.0, help="no new warm pass once they took so long")
+    parser.add_argument("--turns", action="store_true", help="warm turns only when standard input asks for them")
     return parser
 
 

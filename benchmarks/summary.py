@@ -3,7 +3,8 @@
 In: the records of all rounds of a case. Out: a `CaseSummary`, and a line for each mismatch.
 Invariant: a figure of an engine counts only if all its runs gave the reference's ids. The reference is upstream
 (`tokenizers`) if it ran, else the common result of all exact engines; if these disagree, nothing in the case counts. An
-engine that should be exact and differs is a mismatch, and makes the run fail.
+engine that should be exact and differs is a mismatch, and makes the run fail. A ratio to the best exact peer is that of
+one round (cold) or of one turn (warm), whose figures lie side by side; the median of all of them counts.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class CaseSummary(TypedDict):
     bytes: int
     tokens: int
     upstream: bool
+    ratios: dict[str, float]  # ours over the best exact peer's
     engines: dict[str, EngineSummary]
 
 
@@ -83,7 +85,9 @@ def summarise(case: Case, records: Sequence[Record]) -> tuple[CaseSummary, list[
     agreed = next((r for r in measured if r["ids_sha256"] == reference), None)
     summary = CaseSummary(
         name=case.name, group=case.group, source=case.source, mode=case.mode, bytes=measured[0]["bytes"] if measured
-        else 0, tokens=agreed["tokens"] if agreed else 0, upstream=UPSTREAM in hashes, engines=engines)
+        else 0, tokens=agreed["tokens"] if agreed else 0, upstream=UPSTREAM in hashes, engines=engines,
+        ratios=_ratios({name: done[name] for name, engine in engines.items()
+                        if ENGINES[name].exact and "figures" in engine}))
     return summary, _mismatches(case.name, hashes, reference)
 
 
@@ -99,6 +103,19 @@ def figure(case: CaseSummary, engine: str, name: str) -> float | None:
     """The median of a figure; None if it was not measured or does not count."""
     spread = case["engines"].get(engine, EngineSummary()).get("figures", {}).get(name)
     return spread["median"] if spread else None
+
+
+def _ratios(done: Mapping[str, Sequence[Record]]) -> dict[str, float]:
+    """The medians of the paired ratios; `done`: the records, by round, of the exact engines whose figures count."""
+    pairs: dict[str, list[float]] = {"cold_mb_s": [], "warm_mb_s": []}
+    for number, ours in enumerate(done.get(OURS, ())):
+        peers = [records[number] for name, records in done.items() if name != OURS and len(records) > number]
+        if peers:
+            pairs["cold_mb_s"].append(ours["cold_mb_s"] / max(peer["cold_mb_s"] for peer in peers))
+        for turn, speed in enumerate(ours["turns"]):
+            if beside := [peer["turns"][turn] for peer in peers if len(peer["turns"]) > turn]:
+                pairs["warm_mb_s"].append(speed / max(beside))
+    return {name: median(found) for name, found in pairs.items() if found}
 
 
 def _reference(hashes: Mapping[str, set[str]]) -> str | None:

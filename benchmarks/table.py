@@ -1,11 +1,12 @@
-"""Result files as Markdown, with copies in docs/speed.md (all tables) and in the README (the short one).
+"""Result files as Markdown: all tables, those of docs/speed.md, or that of the README.
 
-    python -m benchmarks.table FILE... [--write [docs/speed.md] | --check [docs/speed.md]]
-    python -m benchmarks.table FILE... --short [--write [README.md] | --check [README.md]]     of runs with --quick
+    python -m benchmarks.table FILE... --write benchmarks/results/DATE-short.md              all tables
+    python -m benchmarks.table FILE... --short [--write | --check]     docs/speed.md, of runs with --quick
+    python -m benchmarks.table FILE... --brief [--write | --check]     README.md, of the same runs
 
 In: result files, one for each instruction set. Out: Markdown on stdout, or between the marker comments of a document.
-Invariant: the text between the markers equals the output of `sections` or `short` for the files, to the byte; otherwise
-`--check` exits with 1. A number stands only for ids that were compared; see `summary.py`.
+Invariant: the text between the markers equals the output of `sections`, `short` or `brief` for the files, to the byte;
+otherwise `--check` exits with 1. A number stands only for ids that were compared; see `summary.py`.
 """
 
 from __future__ import annotations
@@ -13,20 +14,21 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks.cases import PUBLIC, ROOT
-from benchmarks.engines import ENGINES, LEVELS
+from benchmarks.engines import ENGINES, LEVELS, UPSTREAM
 from benchmarks.goals import growth_cases, ratio, typical
-from benchmarks.summary import OURS, CaseSummary, EngineSummary, Results, Spread, figure
+from benchmarks.summary import OURS, CaseSummary, EngineSummary, Results, Spread, best_peer, figure
 
-__all__ = ["BEGIN", "END", "SHORT_TABLE", "level_name", "main", "number", "replaced", "sections", "short", "tables"]
+__all__ = ["BEGIN", "END", "SHORT_MODES", "brief", "level_name", "main", "number", "replaced", "sections", "short",
+           "tables"]
 
 BEGIN, END = "<!-- benchmarks:begin -->", "<!-- benchmarks:end -->"
 DEFAULT = Path()  # the document that has these tables
 _RATIO = "dstok over the best exact peer"
-SHORT_TABLE = {"whole": "", "list": "`encode(text)`", "lines": "`encode(line)`"}  # modes, and their columns' names
+SHORT_MODES = ("whole", "list", "lines")
 MODE_NAMES = {"whole": "one call, array", "docs": "4 KB documents, arrays", "lines": "a call a line, lists",
               "list": "one call, list", "slices": "4 KB documents, each once"}
 
@@ -36,19 +38,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.table", description="result files as Markdown")
     parser.add_argument("results", type=Path, nargs="+", metavar="FILE", help="one for each instruction set")
     parser.add_argument("--spread", action="store_true", help="with the least and the most of all rounds")
-    parser.add_argument("--short", action="store_true", help="one table: each public text, at each level")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--short", action="store_true", help="one table a level: each public text")
+    form.add_argument("--brief", action="store_true", help="one table of the level that most processors have")
     action = parser.add_mutually_exclusive_group()
     for name, what in (("write", "replace the table in a document"), ("check", "exit with 1 if it is not current")):
         action.add_argument(f"--{name}", type=Path, nargs="?", const=DEFAULT, metavar="FILE", help=what)
     options = parser.parse_args(arguments)
     found = [json.loads(path.read_text(encoding="utf-8")) for path in options.results]
-    made = short(found) if options.short else sections(found, options.spread)
+    made = brief(found) if options.brief else short(found) if options.short else sections(found, options.spread)
     document = options.write or options.check
     if document is None:
         print(made)
         return 0
     if document == DEFAULT:
-        document = ROOT / ("README.md" if options.short else "docs/speed.md")
+        document = ROOT / ("README.md" if options.brief else "docs/speed.md")
     try:
         return _update(document, made, write=options.write is not None)
     except ValueError as error:
@@ -82,27 +86,35 @@ def sections(found: Iterable[Results], spread: bool = False) -> str:
 
 
 def short(found: Iterable[Results]) -> str:
-    """One table: each public text, by instruction set, with the one of most processors first.
-
-    The engines' columns are of `encode_array`; the last ones are dstok's for lists, with its ratios.
-    """
-    every = _widest_first(found)[::-1]
-    timed = {name for results in every for case in results["cases"] for name in case["engines"]}
-    engines = [name for name in ENGINES if name in timed]
-    rows = [row for results in every for source in PUBLIC for row in _short_row(results, source, engines)]
-    settings = [f"{level_name(results)}: {_setting(results, engines)}" for results in every]
-    notes = [note for results in every if (note := _notes(results))]
-    heads = ["instructions", "text", *engines, _RATIO, *filter(None, SHORT_TABLE.values())]
-    return "\n\n".join([_markdown(heads, rows, 2), *settings, *notes])
+    """A small table for each instruction set, that of most processors first: the public texts by kind of call."""
+    parts = []
+    for results in _widest_first(found)[::-1]:
+        engines = [name for name in ENGINES if any(name in case["engines"] for case in results["cases"])]
+        rows = [[case["source"], MODE_NAMES[case["mode"]], *_cells(case, engines, False), _ratios(case)]
+                for mode in SHORT_MODES for case in results["cases"]
+                if case["mode"] == mode and case["source"] in PUBLIC]
+        parts += [f"### {level_name(results)}", _markdown(["text", "calls", *engines, _RATIO], rows, 2),
+                  _setting(results, engines), _notes(results)]
+    return "\n\n".join(part for part in parts if part)
 
 
-def _short_row(results: Results, source: str, engines: list[str]) -> Iterator[list[str]]:
-    """The row of a text, if it was measured in one call."""
-    whole, *others = (next((case for case in results["cases"] if case["name"] == f"{source}/{mode}"), None)
-                      for mode in SHORT_TABLE)
-    if whole is not None:
-        lists = [f"{_cells(case, [OURS], False)[0]} ({_ratios(case)})" if case else "–" for case in others]
-        yield [level_name(results), source, *_cells(whole, engines, False), _ratios(whole), *lists]
+def brief(found: Iterable[Results]) -> str:
+    """One table at the level of most processors: dstok, the best exact peer and upstream, warm."""
+    results = _widest_first(found)[-1]
+    cases = [case for mode, sources in (("whole", PUBLIC), ("lines", PUBLIC[:1])) for source in sources
+             for case in results["cases"] if (case["mode"], case["source"]) == (mode, source)]
+    rows = []
+    for case in cases:
+        ours, upstream = (figure(case, name, "warm_mb_s") for name in (OURS, UPSTREAM))
+        peer, value = best_peer(case, "warm_mb_s") or ("–", None)
+        times = case["ratios"].get("warm_mb_s")
+        text = case["source"] + (", a call a line" if case["mode"] == "lines" else "")
+        rows.append([text, number(ours) if ours else "–", f"{number(value)} ({peer})" if value else "–",
+                     number(upstream) if upstream else "–", f"{times:.2f} ×" if times else "–"])
+    heads = ["text", "dstok", "the fastest other exact tokenizer", "Hugging Face tokenizers", "times as fast"]
+    m = results["machine"]
+    return _markdown(heads, rows, 1) + (f"\n\nMB/s, warm, {level_name(results)}: {m['cpu']}, {results['python']}, "
+                                        f"{results['date']}, commit {str(results['commit'])[:10]}.")
 
 
 def _widest_first(found: Iterable[Results]) -> list[Results]:

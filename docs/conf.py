@@ -21,7 +21,7 @@ import dstok
 project, author, copyright = "dstok", "dstok developers", "dstok developers"
 version = release = dstok.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "command_reference", "docstrings"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "command_reference", "docstrings", "glossary_links"]
 exclude_patterns = ["_build"]
 myst_heading_anchors = 3  # headings of the first three ranks can be linked to
 myst_enable_extensions = ["colon_fence"]
@@ -52,6 +52,29 @@ def list_further_pages(app: Sphinx, page: str, source: list[str]) -> None:
     source[0] = source[0].replace("<!-- further pages -->", listed if names else "")
 
 
+def write_llms_txt(app: Sphinx, error: Exception | None) -> None:
+    """The site's map for language models (llmstxt.org): each page of the index by caption, with its first sentence."""
+    index = (Path(app.srcdir) / "index.md").read_text(encoding="utf-8")
+    lines = [f"# {project}", "", f"> {first_sentence(index)}"]
+    for block in re.findall(r"(?ms)^```\{toctree\}$(.*?)^```$", index):
+        lines += ["", "## " + block.split(":caption: ")[1].split("\n")[0], ""]
+        for name in re.findall(r"(?m)^([\w/]+)$", block):
+            page = Path(app.srcdir) / f"{name}.md"
+            text = (page if page.exists() else page.with_suffix(".rst")).read_text(encoding="utf-8")
+            said = f": {first_sentence(text)}" if page.exists() and not name.startswith("reference/") else ""
+            lines.append(f"- [{text.lstrip('# ').partition(chr(10))[0]}]({name}.html){said}")
+    if error is None and app.builder.format == "html":
+        (Path(app.outdir) / "llms.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def first_sentence(page: str) -> str:
+    """The first sentence of a page's first paragraph, without links."""
+    paragraph = next(part for part in page.split("\n\n")[1:] if part[:1].isalpha() or part.startswith(("`", "*")))
+    plain = re.sub(r"\[(.*?)\]\(.*?\)", r"\1", " ".join(paragraph.split()))
+    return re.split(r"(?<=[.:])\s", plain + " ")[0].rstrip(":")
+
+
 def setup(app: Sphinx) -> None:
     """What Sphinx calls first."""
     app.connect("source-read", list_further_pages)
+    app.connect("build-finished", write_llms_txt)

@@ -74,6 +74,13 @@ class TokenizerProtocol(Protocol):
         self, text: Text, /, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
         errors: Errors = "strict",
     ) -> Encoding: ...
+    def encode_segments(
+        self, segments: Iterable[tuple[Text, bool]], /, *, joined: bool = True, special: Special = "all",
+        add_bos: bool = False, add_eos: bool = False, errors: Errors = "strict",
+    ) -> list[int]: ...
+    def encode_segments_with_offsets(
+        self, segments: Iterable[tuple[Text, bool]], /, *, special: Special = "all", errors: Errors = "strict",
+    ) -> Encoding: ...
     def truncate(
         self, text: str, max_tokens: int, /, *, special: Special = "all", errors: Errors = "strict",
     ) -> str: ...

@@ -18,10 +18,9 @@ from dstok._util.files import StrPath, write_at_once
 from dstok._util.imports import LateModule
 from dstok._util.objects import lazy
 from dstok.added_tokens import AddedTokens
-from dstok.compiled.tables import Image, Tables, check_program, make_bpe, make_encoder, tables_from_image
+from dstok.compiled.tables import Image, Tables, make_bpe, make_encoder, tables_from_image
 from dstok.core.encode.encoder import LineEncoder
-from dstok.core.split.automaton import Scanner, pack_edges
-from dstok.errors import ImageError, PatternError, UnsupportedError
+from dstok.errors import ArgumentError, ImageError, PatternError, UnsupportedError
 from dstok.formats import NEWEST_UPSTREAM as NEWEST
 
 if TYPE_CHECKING:
@@ -30,13 +29,16 @@ if TYPE_CHECKING:
     from dstok.chat.encode import apply_chat_template as apply_chat
     from dstok.core.bpe.merge import BPE
     from dstok.core.encode.decode import Decoder
+    from dstok.core.split.automaton import Scanner
+    from dstok.core.split.two_sided import TwoSided
     from dstok.core.text.normalize import Normalizer
     from dstok.formats.description import AddedToken, ModelDescription, TokenizerConfig
     from dstok.inspection.inspection import Inspection
     from dstok.methods import batch, budget, decoding, export, incremental, offsets, segments
     from dstok.methods.offsets import Places
+    from dstok.pretokenizer.splitter import Splitter
     from dstok.protocols import TokenizerProtocol
-    from dstok.regex.cascade import Program
+    from dstok.regex.cascade import Cascade
     from dstok.viewer import notebook
     from dstok.vocabulary import SortedTokens, Vocabulary
 else:  # a method's module is imported when the method is first asked for
@@ -47,7 +49,7 @@ else:  # a method's module is imported when the method is first asked for
 
 UNCHANGED: Any = type("_Unchanged", (), {"__repr__": lambda self: "UNCHANGED"})()  # for `replace`
 
-HINTS = {  # the names that newcomers type; docs/migration.md has all
+HINTS = {  # the names that newcomers type; docs/migration_names.md has all
     "save_pretrained": "to_json(path), or to_image(path)",
     "encode_ordinary": 'encode(text, special="none")',
     "encode_plus": "encode(text)",
@@ -193,12 +195,14 @@ class Tokenizer(LineEncoder):
     def replace(
         self, *, bos_id: int | None = UNCHANGED, eos_id: int | None = UNCHANGED, pad_id: int | None = UNCHANGED,
         unk_id: int | None = UNCHANGED, name: str = UNCHANGED, upstream: str = UNCHANGED,
+        pre_tokenizer: Splitter = UNCHANGED,
     ) -> Self:
-        r"""A copy of the tokenizer with other special ids, name or upstream. The tokenizer itself does not change.
+        r"""A copy of the tokenizer with other special ids, name, upstream or pieces. The tokenizer itself stays.
 
-        `upstream` names the version of upstream whose Unicode tables decide. Its tables are compiled anew. Raises
-        `ArgumentError` for what is no id of the tokenizer, `UnsupportedError` for an unknown version, or one that reads
-        a step of the model as dstok cannot.
+        `upstream` names the version of upstream whose Unicode tables decide. `pre_tokenizer` cuts the texts in place of
+        the model's own steps; ids and merges stay. Its tables are compiled anew. Raises `ArgumentError` for what is no
+        id of the tokenizer, and for a splitter of another Unicode; `UnsupportedError` for an unknown version, or one
+        that reads a step of the model as dstok cannot, and for pieces of a model that merges characters.
 
         >>> import dstok
         >>> tok = dstok.load("deepseek-v3")
@@ -206,12 +210,21 @@ class Tokenizer(LineEncoder):
         [19923, 5]
         >>> tok.encode(" \u20c1"), tok.replace(upstream="tokenizers-1.0.0rc3").encode(" \u20c1")
         ([223, 23368, 226], [1327, 228, 226])
+        >>> len(tok.encode("to be")), len(tok.replace(pre_tokenizer=dstok.Splitter(".")).encode("to be"))
+        (2, 5)
         """
-        if upstream is not UNCHANGED:
+        if upstream is not UNCHANGED or pre_tokenizer is not UNCHANGED:
             from dstok.formats.upstream import of_upstream
 
-            model = self._describe()
-            wanted = of_upstream(model, upstream)
+            model = wanted = self._describe()
+            if pre_tokenizer is not UNCHANGED:
+                if model.characters is not None or model.cuts_bytes:
+                    raise UnsupportedError("other pieces of a model of characters, or that cuts digits after ByteLevel")
+                if pre_tokenizer.unicode_version != model.unicode_version:
+                    raise ArgumentError(f"expected a splitter of Unicode {model.unicode_version}, found one of "
+                                        f"{pre_tokenizer.unicode_version}", "pre_tokenizer")
+                wanted = wanted._replace(splits=pre_tokenizer.splits)
+            wanted = wanted if upstream is UNCHANGED else of_upstream(wanted, upstream)
             moved = self if wanted == model else self._of_description(wanted)
             return moved.replace(bos_id=bos_id, eos_id=eos_id, pad_id=pad_id, unk_id=unk_id,
                                  name=self.name if name is UNCHANGED else name)
@@ -255,6 +268,7 @@ class Tokenizer(LineEncoder):
     encode_batch, encode_batch_arrays, count_batch = batch.encode_batch, batch.encode_batch_arrays, batch.count_batch
     encode_with_offsets = offsets.encode_with_offsets
     encode_segments, encode_segments_batch = segments.encode_segments, segments.encode_segments_batch
+    encode_segments_with_offsets = segments.encode_segments_with_offsets
     encode_stream, encode_incremental = incremental.encode_stream, incremental.encode_incremental
     truncate, chunk = budget.truncate, budget.chunk
     decode, decode_bytes, decode_stream = decoding.decode, decoding.decode_bytes, decoding.decode_stream
@@ -324,7 +338,7 @@ class Tokenizer(LineEncoder):
         from dstok.inspection.inspection import Inspection
 
         return Inspection(self._tables, self._bpe, self._encoder, self._decoder, self._added, self._normalizer,
-                          lambda: self._program, lambda: self._scanner, lambda: self._places)
+                          lambda: self._program, lambda: self._tagger, lambda: self._places)
 
     # As an object
 
@@ -392,10 +406,16 @@ class Tokenizer(LineEncoder):
     def _decoder(self) -> Decoder:
         from dstok.core.encode.decode import Decoder  # not needed to encode
 
-        sections, shape = self._tables.sections, self._tables.characters
+        sections, shape, word_end = self._tables.sections, self._tables.characters, self._tables.header.word_end
         added = self._added.decodings(shape is not None)
         byte_ids = () if shape is None else [i for i in shape.byte_ids if i >= 0]
         strip = shape is not None and bool(shape.strip)
+        if word_end:
+            from dstok.core.text.model_json import pack_tokens
+            from dstok.formats.description import with_word_end
+
+            tokens = pack_tokens([token and with_word_end(token, word_end) for token in self._describe().tokens])
+            return Decoder(tokens.starts.tobytes(), tokens.blob, self.vocab_size, added, byte_ids, strip)
         return Decoder(sections["starts"], sections["blob"], self.vocab_size, added, byte_ids, strip)
 
     @lazy
@@ -412,19 +432,21 @@ class Tokenizer(LineEncoder):
         return Vocabulary(self._decoder, self._added, raw_ids, self._tables.characters)
 
     @lazy
-    def _program(self) -> Program:
-        """The one automaton that the splits compile to."""
-        from dstok.regex.cascade import compile_splits
+    def _program(self) -> Cascade:
+        """The automaton of the splits; a `Program` if it reads a text from the left alone."""
+        from dstok.compiled.programs import check_compiled
+        from dstok.regex.cascade import compile_cascade
 
-        program = compile_splits(self._tables.splits, self._unicode_version)
-        check_program(self._tables, program)
-        return program
+        cascade = compile_cascade(self._tables.splits, self._unicode_version)
+        check_compiled(self._tables, cascade)
+        return cascade
 
     @lazy
-    def _scanner(self) -> Scanner:
+    def _tagger(self) -> Scanner | TwoSided:
         """The automaton that also tells alternatives apart. The encoder's automaton does not."""
-        pages, page_numbers = self._program.alphabet.pages()
-        return Scanner(pages, page_numbers, pack_edges(self._program.dfa.edges, pages[:128]), self._program.dfa.symbols)
+        from dstok.compiled.programs import make_tagger
+
+        return make_tagger(self._program)
 
     @lazy
     def _places(self) -> Places:
@@ -432,7 +454,7 @@ class Tokenizer(LineEncoder):
 
         trimming, shape = self._tables.header.trim_offsets, self._tables.characters
         trimmer = Trimmer(trimming, self._unicode_version, self._bpe, shape, self._added.tokens) if trimming else None
-        return Places(self._encoder, self._normalizer, lambda: (self._scanner, self._program.tags), trimmer)
+        return Places(self._encoder, self._normalizer, lambda: (self._tagger, self._program.tags), trimmer)
 
 
 # For the rooms that make tables or descriptions, and those that read them:

@@ -15,11 +15,21 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass
-from itertools import accumulate
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from dstok._util.arguments import common_start, explained, id_list
-from dstok.chat.encode import WITHIN, ChatSpecial, EncodedConversation, EncodedSpan, last_id, parts_of, spaces
+from dstok._util.objects import Beside
+from dstok.chat.encode import (
+    WITHIN,
+    ChatSpecial,
+    EncodedConversation,
+    SampledSpan,
+    check_tokens,
+    encode_rendered,
+    segments_of,
+    told,
+)
 from dstok.chat.messages import Message, as_message, calls_of, message_list
 from dstok.chat.parse import parse
 from dstok.chat.render import Format
@@ -33,7 +43,74 @@ if TYPE_CHECKING:
     from dstok.protocols import TokenizerProtocol
 
 NO_TEXT = Rendered("", [], [])
+STRETCHWISE = {"NFC", "NFD", "NFKC", "NFKD", "Lowercase"}  # normalizers that look at no other stretch
 LONG = 1000  # code points of a stretch that is held: a shorter one is encoded again as fast
+
+
+class EncodedSpan(NamedTuple):
+    """A token of the format, a stretch between two, or a whole text; `given`: the ids were sampled."""
+
+    start: int
+    end: int
+    ids: list[int]
+    given: bool = False
+
+
+def _stand_alone(tokenizer: TokenizerProtocol) -> bool:
+    """Whether the tokens of a format and the stretches between them have the ids of the whole text, each by itself.
+
+    So it is if no added token looks at the text beside it, begins another one, or is found in a normalized text, and if
+    the model puts no text before another one.
+    """
+    model = tokenizer.inspect()
+    kinds, added = {step.type for step in model.normalizer}, sorted(model.added_tokens, key=lambda token: token.content)
+    return not (model.merges_characters or kinds - STRETCHWISE
+                or any(one.single_word or one.lstrip or one.rstrip or (kinds and one.normalized) for one in added)
+                or any(after.content.startswith(before.content) for before, after in pairwise(added)))
+
+
+stand_alone = Beside(_stand_alone)
+
+
+def parts_of(
+    tokenizer: TokenizerProtocol, rendered: Rendered, special: ChatSpecial, after: int | None = None,
+) -> list[EncodedSpan]:
+    """The parts of a text that begins between two tokens, or after sampled ids, of which the last is `after`.
+
+    Where the parts of a text do not stand alone: the whole text, but after sampled ids its first stretch.
+    """
+    tokens, parts, at = check_tokens(tokenizer, rendered), list[EncodedSpan](), 0
+    alone = special != "all" and stand_alone(tokenizer)
+    for text, trusted in segments_of(rendered, special) if rendered.text else ():
+        if alone and trusted:
+            ids = [tokens[text]]
+        elif alone or (after is not None and at == 0 and not (trusted and special != "all")):
+            try:
+                ids = _ids_after(tokenizer, None if alone else after, WITHIN[special], text)
+            except (TextError, SpecialTokenError) as error:
+                raise told(rendered, at, error) from None
+        else:
+            text, rest = rendered.text[at:], _cut_before(rendered, at) if at else rendered
+            ids = encode_rendered(tokenizer, rest, special).ids
+        parts.append(EncodedSpan(at, at + len(text), ids))
+        at += len(text)
+        if at == len(rendered.text):
+            break
+    return parts
+
+
+def _ids_after(
+    tokenizer: TokenizerProtocol, before: int | None, within: Literal["all", "none", "raise"], text: str,
+) -> list[int]:
+    """The ids of a text that follows an id: a model that puts a space before texts puts none after a word."""
+    if before is not None:
+        try:
+            grown = tokenizer.encode_incremental(special=within)
+            grown.append(ids=[before])
+            return grown.append(text)[1]
+        except UnsupportedError:
+            pass  # a normalizer that may look at the whole text
+    return tokenizer.encode(text, special=within)
 
 
 def _cut_before(text: Rendered, at: int) -> Rendered:
@@ -169,8 +246,9 @@ class Conversation:
         self.tokenizer, self.version, self.special = tokenizer, version, special
         self.messages: list[Any] = []
         self._format = Format(version, **arguments) if isinstance(version, str) else None
+        self._whole = special == "all" or not stand_alone(tokenizer)
         self._text = (ConversationText(version, arguments) if self._format is None  # type: ignore[arg-type]
-                      else ConversationText(self._format, {}, special != "all"))
+                      else ConversationText(self._format, {}, not self._whole))
         self._parts: list[EncodedSpan] = []
         self._counts = [0]  # how many ids stand before each part, and after the last
         self._held: _Held | None = None
@@ -239,7 +317,11 @@ class Conversation:
 
     def encoded(self) -> EncodedConversation:
         """The whole conversation as `dstok.chat.encode` gives it. Of sampled ids, the text is that of decoding them."""
-        return EncodedConversation(self.ids, self._rendered(), self._all_parts(), self.special, self.tokenizer)
+        given, count = list[SampledSpan](), 0
+        for start, end, ids, sampled in self._all_parts():
+            given += [SampledSpan(start, end, count, count + len(ids))] if sampled else []
+            count += len(ids)
+        return EncodedConversation(self.ids, self._rendered(), self.special, self.tokenizer, tuple(given))
 
     def _append_sampled(self, message: Any, ids: list[int]) -> Change:
         text, count, index = self._rendered(), len(self), len(self.messages)
@@ -285,7 +367,8 @@ class Conversation:
                 raise ChatError("expected text after the sampled ids, found text that the format writes before them",
                                 message)
         rest = _joined(fixed.end, rendered_of(texts[size:]))
-        parts = parts_of(self.tokenizer, rest, self.special, last_id(fixed.parts))
+        last = next((part.ids[-1] for part in reversed(fixed.parts) if part.ids), None)
+        parts = parts_of(self.tokenizer, rest, self.special, last)
         before, after = ([id for part in some for id in part.ids] for some in (self._parts, parts))
         kept, start = common_start(before, after), self._counts[0]
         rewritten = None if kept == len(before) else len(self.messages) - 1
@@ -321,17 +404,16 @@ class Conversation:
                 return tail, _Found(same, [first, *self._parts_from(tail, end)], kept)
             except (TextError, SpecialTokenError):
                 tail = self._text.tail(new)  # encoding the whole stretch raises the error of its message
-        if self.special == "all":
-            return tail, _Found(0, parts_of(self.tokenizer, tail.new, "all"))
+        if self._whole:
+            return tail, _Found(0, parts_of(self.tokenizer, tail.new, self.special))
         same = bisect_right(self._parts, tail.at + _common(tail.old, tail.new), key=lambda part: part.end)
         start = self._parts[same - 1].end if same else 0
-        after = last_id(self._parts[same - 1 : same]) if same else None
-        return tail, _Found(same, self._parts_from(tail, start - tail.at, after))
+        return tail, _Found(same, self._parts_from(tail, start - tail.at))
 
-    def _parts_from(self, tail: Tail, place: int, after: int | None = None) -> list[EncodedSpan]:
-        """The parts of the tail from a place in it on: after the token `after`, or where one begins."""
+    def _parts_from(self, tail: Tail, place: int) -> list[EncodedSpan]:
+        """The parts of the tail from a place in it on, between two tokens."""
         start = tail.at + place
-        new = parts_of(self.tokenizer, _cut_before(tail.new, place), self.special, after)
+        new = parts_of(self.tokenizer, _cut_before(tail.new, place), self.special)
         return [part._replace(start=part.start + start, end=part.end + start) for part in new]
 
     def _held_after(self, tail: Tail, found: _Found) -> _Held | None:
@@ -346,7 +428,7 @@ class Conversation:
             return _Held(start, at, held.text)
         is_token = any(one == start - tail.at for one, _ in tail.new.special_ranges)
         if is_token or start != self._parts[found.same].start or at - start < LONG or start < tail.at or (
-                start and spaces(self.tokenizer).after_token):
+                self._whole and self.special != "all"):
             return None
         try:
             text = self.tokenizer.encode_incremental(special=WITHIN[self.special])

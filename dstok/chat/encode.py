@@ -2,9 +2,9 @@
 
 In: a tokenizer and the arguments of `render`. Out: `EncodedConversation`, a count, some of the messages in order, or
 what transformers' `apply_chat_template` gives.
-Invariant: with special="template" only tokens that the format itself wrote have the ids of added tokens. Each stretch
-between two of them is encoded as one text that matches no added token, so no message can make one. Where no message
-holds the text of an added token, the ids equal those of the whole text (special="all").
+Invariant: with special="template" the tokens that the format itself wrote are trusted segments (methods/segments.py),
+and all other text is untrusted: no message can make an added token. Where no message holds the text of an added token,
+the ids equal those of the whole text (special="all").
 Source: deepseek-recipe 0.2.0, `encode`. It also encodes the stretch between two tokens as one text, whether the
 template or a message wrote it: merges may reach from one into the other. transformers 4.57, `apply_chat_template`.
 """
@@ -13,20 +13,19 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from codecs import getincrementaldecoder
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from dstok._util.arguments import explained, first_ids, whole_number
 from dstok._util.imports import LateImport
-from dstok._util.objects import Beside
+from dstok._util.objects import Beside, lazy
 from dstok.chat.messages import message_list, wrong
 from dstok.chat.render import render
 from dstok.chat.versions import VersionName, own_version
 from dstok.chat.writer import Rendered
-from dstok.errors import ChatError, SpecialTokenError, TextError, UnsupportedError
+from dstok.errors import ChatError, SpecialTokenError, TextError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,13 +44,13 @@ GUESSES = 3  # counts by the spans in `fit`; a format whose texts these do not t
 IGNORED = -100  # the label of ids that no loss is computed for
 
 
-class EncodedSpan(NamedTuple):
-    """A token of the format, or a stretch between two; `given`: the ids were sampled, and the text is theirs."""
+class SampledSpan(NamedTuple):
+    """Ids `first` to `last` of a conversation that a model sampled; `start` to `end` is their text, in code points."""
 
     start: int
     end: int
-    ids: list[int]
-    given: bool = False
+    first: int
+    last: int
 
 
 @dataclass(frozen=True)
@@ -60,9 +59,9 @@ class EncodedConversation:
 
     ids: list[int]
     rendered: Rendered
-    parts: list[EncodedSpan]
     special: ChatSpecial
     tokenizer: TokenizerProtocol
+    given: tuple[SampledSpan, ...] = ()
 
     def __repr__(self) -> str:
         return f"EncodedConversation({first_ids(self.ids)})"
@@ -74,7 +73,17 @@ class EncodedConversation:
     @property
     def offsets(self) -> npt.NDArray[np.int64]:
         """int64[n, 2]: where each id's text begins and ends in `rendered.text`, in code points."""
-        return np.concatenate([np.zeros((0, 2), np.int64), *map(self._offsets, self.parts)])
+        text, found, at, index = self.rendered.text, [np.zeros((0, 2), np.int64)], 0, 0
+        for start, end, first, last in [*self.given, SampledSpan(len(text), len(text), len(self.ids), len(self.ids))]:
+            segments = segments_of(self.rendered, self.special, at, start)
+            encoding = self.tokenizer.encode_segments_with_offsets(segments)
+            if encoding.ids.tolist() == self.ids[index:first]:
+                found.append(encoding.char_spans.astype(np.int64) + at)
+            else:  # after sampled ids a model puts no space
+                found.append(self._decoded(at, start, self.ids[index:first]))
+            found.append(self._decoded(start, end, self.ids[first:last]))
+            at, index = end, last
+        return np.concatenate(found)
 
     @property
     def message_index(self) -> npt.NDArray[np.int32]:
@@ -97,14 +106,11 @@ class EncodedConversation:
         """The value of the span where each id begins."""
         values = np.array([getattr(span, field) for span in self.rendered.spans], np.int64)
         starts = np.array([span.start for span in self.rendered.spans], np.int64)
-        found = [np.zeros(0, np.int64)]
-        for part in filter(lambda part: part.ids, self.parts):
-            first, last = np.searchsorted(starts, [part.start, part.end - 1], "right") - 1
-            if first != last and (values[first : last + 1] != values[first]).any():
-                found.append(values[np.searchsorted(starts, self._offsets(part)[:, 0], "right") - 1])
-            else:
-                found.append(np.full(len(part.ids), values[first]))
-        return np.concatenate(found)
+        return values[np.searchsorted(starts, self._starts, "right") - 1]
+
+    @lazy
+    def _starts(self) -> npt.NDArray[np.int64]:
+        return self.offsets[:, 0]
 
     @property
     def canonical(self) -> npt.NDArray[np.bool_]:
@@ -114,7 +120,7 @@ class EncodedConversation:
         `UnsupportedError` as `IncrementalEncoding.canonical`.
         """
         found = np.ones(len(self.ids), np.bool_)
-        if not any(part.given for part in self.parts):
+        if not self.given:
             return found
         whole = self.special == "all"
         added = np.isin(self.ids, [] if whole else list(self.tokenizer.added_tokens.values()))
@@ -125,24 +131,15 @@ class EncodedConversation:
             found[start:stop] = text.canonical()
         return found
 
-    def _offsets(self, part: EncodedSpan) -> npt.NDArray[np.int64]:
-        if part.given or spaces(self.tokenizer).after_token:
-            return np.array([*_given_offsets(self.tokenizer, part)], np.int64).reshape(-1, 2)
-        if len(part.ids) == 1:
-            return np.array([[part.start, part.end]], np.int64)
-        text = self.rendered.text[part.start : part.end]
-        spans = self.tokenizer.encode_with_offsets(text, special=WITHIN[self.special]).char_spans
-        return spans.astype(np.int64) + part.start
-
-
-def _given_offsets(tokenizer: TokenizerProtocol, part: EncodedSpan) -> Iterator[tuple[int, int]]:
-    """The places of ids whose text is `part`. An id that ends inside a character has the whole character."""
-    decoder = getincrementaldecoder("utf-8")("replace")
-    end = part.end - len(tokenizer.decode_bytes(part.ids).decode("utf-8", "replace"))
-    for id in part.ids:
-        start = end
-        end += len(decoder.decode(tokenizer.decode_bytes([id])))
-        yield max(start, part.start), min(max(end, part.start) + bool(decoder.getstate()[0]), part.end)
+    def _decoded(self, begin: int, end: int, ids: list[int]) -> npt.NDArray[np.int64]:
+        """The places of ids whose text is `begin` to `end`. An id that ends inside a character has all of it."""
+        decoder, found = getincrementaldecoder("utf-8")("replace"), list[tuple[int, int]]()
+        stop = end - len(self.tokenizer.decode_bytes(ids).decode("utf-8", "replace"))
+        for id in ids:
+            start = stop
+            stop += len(decoder.decode(self.tokenizer.decode_bytes([id])))
+            found.append((max(start, begin), min(max(stop, begin) + bool(decoder.getstate()[0]), end)))
+        return np.array(found, np.int64).reshape(-1, 2)
 
 
 @explained
@@ -171,19 +168,13 @@ def count(
     tokenizer: TokenizerProtocol, messages: Any, version: VersionName | Template, *, special: ChatSpecial = "template",
     **arguments: Any,
 ) -> int:
-    """The number of ids of a conversation, without making them. Arguments as for `encode`.
+    """The number of ids of a conversation. Arguments as for `encode`.
 
     >>> import dstok
     >>> count(dstok.load("deepseek-v3"), [{"role": "user", "content": "Hello"}], "v3", add_generation_prompt=True)
     4
     """
-    rendered = render(messages, version, **arguments)
-    if special != "all" and spaces(tokenizer).after_token:
-        return sum(len(part.ids) for part in parts_of(tokenizer, rendered, special))
-    counted = partial(tokenizer.count, special=_within(special))
-    _tokens(tokenizer, rendered)
-    return sum(1 if token else int(_told(rendered, start, counted, rendered.text[start:end]))
-               for start, end, token in stretches(rendered, special))
+    return len(encode_rendered(tokenizer, render(messages, version, **arguments), special).ids)
 
 
 @explained
@@ -191,87 +182,38 @@ def encode_rendered(
     tokenizer: TokenizerProtocol, rendered: Rendered, special: ChatSpecial = "template",
 ) -> EncodedConversation:
     """The ids of a `Rendered`. `special` and errors as for `encode`."""
-    parts = parts_of(tokenizer, rendered, special)
-    return EncodedConversation([id for part in parts for id in part.ids], rendered, parts, special, tokenizer)
-
-
-def parts_of(
-    tokenizer: TokenizerProtocol, rendered: Rendered, special: ChatSpecial, after: int | None = None,
-) -> list[EncodedSpan]:
-    """The tokens of the format and the stretches between them, encoded, after an id `after`; with "all" the whole."""
-    within, tokens = _within(special), _tokens(tokenizer, rendered)
-    text, parts = rendered.text, list[EncodedSpan]()
-    for start, end, token in stretches(rendered, special):
-        encoded = partial(_ids_after, tokenizer, after, within)
-        ids = [tokens[text[start:end]]] if token else _told(rendered, start, encoded, text[start:end])
-        parts.append(EncodedSpan(start, end, ids))
-        after = ids[-1] if ids else after
-    return parts
-
-
-def last_id(parts: Sequence[EncodedSpan]) -> int | None:
-    """The last id of some parts."""
-    return next((part.ids[-1] for part in reversed(parts) if part.ids), None)
-
-
-def _ids_after(
-    tokenizer: TokenizerProtocol, before: int | None, within: Literal["all", "none", "raise"], text: str,
-) -> list[int]:
-    """The ids of a text that follows an id. Only a model that puts a space before texts tells it from a text alone."""
-    if before is None or not spaces(tokenizer)[before not in _added(tokenizer).values()]:
-        return tokenizer.encode(text, special=within)
-    grown = tokenizer.encode_incremental(special=within)
-    grown.append(ids=[before])
-    return grown.append(text)[1]
-
-
-class _Spaces(NamedTuple):
-    """Whether a text has other ids alone than after an added token, and than inside a stretch."""
-
-    after_token: bool
-    inside: bool
-
-
-def _spaces_of(tokenizer: TokenizerProtocol) -> _Spaces:
-    """Tries a letter in each place. A model whose texts do not grow puts no space there, as far as a chat knows."""
-    alone, token = tokenizer.encode("a"), next(iter(tokenizer.added_tokens.values()), None)
-
-    def differs(before: int | None) -> bool:
-        grown = tokenizer.encode_incremental(special="none")
-        grown.append(ids=[] if before is None else [before])
-        return grown.append("a")[1] != alone
-
+    check_tokens(tokenizer, rendered)
+    segments = segments_of(rendered, special)
     try:
-        return _Spaces(differs(token), differs(alone[-1]) if alone else False)
-    except UnsupportedError:
-        return _Spaces(False, False)
+        ids = tokenizer.encode_segments(segments, special="raise" if special == "raise" else "all")
+    except (TextError, SpecialTokenError) as error:
+        raise told(rendered, sum(len(text) for text, _ in segments[: error.batch_index]), error) from None
+    return EncodedConversation(ids, rendered, special, tokenizer)
 
 
-spaces = Beside(_spaces_of)
-
-
-def stretches(rendered: Rendered, special: str = "template") -> Iterator[tuple[int, int, bool]]:
-    """(start, end, whether it is a token of the format) of each part of the text; with "all" the whole is one part."""
-    at, length = 0, len(rendered.text)
-    for start, end in [*([] if special == "all" else rendered.special_ranges), (length, length)]:
-        if start > at:
-            yield at, start, False
-        if end > start:
-            yield start, end, True
-        at = end
-
-
-def _within(special: str) -> Literal["all", "none", "raise"]:
+def segments_of(
+    rendered: Rendered, special: ChatSpecial, begin: int = 0, end: int | None = None,
+) -> list[tuple[str, bool]]:
+    """The text from `begin` to `end`, neither inside a token, as segments; the tokens of the format are trusted."""
     if not isinstance(special, str) or special not in WITHIN:
         raise ChatError(f'expected "template", "all" or "raise", found {special!r}', field="special")
-    return WITHIN[special]
+    text, found, at = rendered.text, list[tuple[str, bool]](), begin
+    if end is None:
+        end = len(text)
+    if special == "all":
+        return [(text[begin:end], True)]
+    ranges = rendered.special_ranges
+    for start, stop in ranges[bisect_left(ranges, (begin, 0)) : bisect_left(ranges, (end, 0))]:
+        found += ((text[at:start], False), (text[start:stop], True)) if at < start else ((text[start:stop], True),)
+        at = stop
+    return [*found, (text[at:end], False)] if at < end else found
 
 
 _added: Beside[TokenizerProtocol, Mapping[str, int]] = Beside(lambda tokenizer: tokenizer.added_tokens)
 
 
-def _tokens(tokenizer: TokenizerProtocol, rendered: Rendered) -> Mapping[str, int]:
-    """The ids of the added tokens. Refuses a tokenizer that lacks a token of the format."""
+def check_tokens(tokenizer: TokenizerProtocol, rendered: Rendered) -> Mapping[str, int]:
+    """Refuse a tokenizer that lacks a token of the format. Returns the ids of its added tokens."""
     ids = _added(tokenizer)
     for start, end in rendered.special_ranges:
         if rendered.text[start:end] not in ids:
@@ -280,18 +222,16 @@ def _tokens(tokenizer: TokenizerProtocol, rendered: Rendered) -> Mapping[str, in
     return ids
 
 
-def _told(rendered: Rendered, start: int, call: Any, text: str) -> Any:
-    """`call(text)`; an error names the message that the text comes from."""
-    try:
-        return call(text)
-    except TextError as error:
+def told(rendered: Rendered, start: int, error: TextError | SpecialTokenError) -> ChatError:
+    """The error of a text that begins at `start`, in code points, with the message that the text comes from."""
+    if isinstance(error, TextError):
         place, message = start + error.offset, error.message
-    except SpecialTokenError as error:
-        place = start + len(text.encode()[: error.offset].decode())
+    else:
+        place = start + len(rendered.text[start:].encode()[: error.offset].decode())
         message = (f"the text holds the added token {error.token!r}; pass special=\"template\" to encode it as plain "
                    "text")
     span = next(span for span in rendered.spans if span.end > place)
-    raise ChatError(message, span.message if span.message >= 0 else None, FIELDS.get(span.kind, "content"))
+    return ChatError(message, span.message if span.message >= 0 else None, FIELDS.get(span.kind, "content"))
 
 
 def fit(

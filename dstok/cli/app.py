@@ -29,8 +29,8 @@ from itertools import takewhile
 import dstok
 from dstok._util.files import reason
 from dstok.cli.arguments import BAD, Command, Parser, missing, nearest, settle
-from dstok.cli.output import CommandError, complain
-from dstok.errors import DstokError
+from dstok.cli.output import OPTIONS, CommandError, complain
+from dstok.errors import DstokError, FileError
 
 MODULES = {  # the module of each command, in the order of --help
     "encode": "encode", "decode": "encode", "count": "encode", "truncate": "encode", "chunk": "encode",
@@ -121,7 +121,12 @@ def _command(argv: Sequence[str]) -> int:
     if rest:  # argparse takes the files before an option and leaves those after it
         arguments.files = [*arguments.files, *rest]
     settle(arguments)
-    return arguments.run(arguments) or 0
+    try:
+        return arguments.run(arguments) or 0
+    except FileError as error:  # a hint names no option of another command: see `complain`
+        known = [name for name, text in OPTIONS.items() if text.split()[0][2:].replace("-", "_") in vars(arguments)]
+        error.parameter = ", ".join(name for name in error.parameter.split(", ") if name in known)
+        raise
 
 
 def _refuse_unknown(parser: ArgumentParser, argv: Sequence[str]) -> None:

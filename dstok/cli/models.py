@@ -50,7 +50,7 @@ def run_explain(arguments: Namespace) -> None:
     if not arguments.json:
         write_result(arguments, None, explain(model, text).split("\n"))
         return
-    cascade, path = model.automaton, None
+    cascade, path = model.cascade, None
     if text is not None and isinstance(cascade, Program) and not model.merges_characters:
         path = [{"text": piece.text, "step": piece.tag.step, "alternative": piece.tag.alternative,
                  "moves": [vars(move) for move in piece.moves]} for piece in paths(cascade, model.normalize(text))]
@@ -60,10 +60,13 @@ def run_explain(arguments: Namespace) -> None:
 
 
 def run_info(arguments: Namespace) -> None:
+    from dstok.regex.cascade import Program
+
     refuse_unless(arguments.name is None or arguments.model is None, "--model", "a command without NAME")
     name = arguments.name or arguments.model or DEFAULT_MODEL
     tokenizer = load_model(name, arguments.upstream)
-    inspection, automaton = tokenizer.inspect(), tokenizer.inspect().automaton
+    inspection, cascade = tokenizer.inspect(), tokenizer.inspect().cascade
+    states = cascade.boundaries.states if isinstance(cascade, Program) else len(cascade.marked.rows) - 2
     names: dict[int | None, str] = {token_id: token for token, token_id in tokenizer.added_tokens.items()}
     info: dict[str, Any] = {
         "name": tokenizer.name or name, "fingerprint": tokenizer.fingerprint, "vocab_size": tokenizer.vocab_size,
@@ -72,8 +75,8 @@ def run_info(arguments: Namespace) -> None:
         "eos": names.get(tokenizer.eos_id), "eos_id": tokenizer.eos_id,
         "lost_bytes": _lost(tokenizer, inspection.lost_bytes),
         "merges": len(inspection.live_merges), "live_merges": int(inspection.live_merges.sum()),
-        "unicode_version": inspection.unicode_version, "splits": [split.pattern for split in automaton.splits],
-        "states": automaton.boundaries.states, "classes": len(automaton.alphabet.classes), "scan": inspection.way,
+        "unicode_version": inspection.unicode_version, "splits": [split.pattern for split in cascade.splits],
+        "states": states, "classes": len(cascade.alphabet.classes), "scan": inspection.way,
         "pre_type": pre_type_of(tokenizer),
     }
     with suppress(ModelNotFoundError):

@@ -20,12 +20,14 @@ import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import dstok
 from dstok._util.arguments import not_utf8, thread_count, utf8
 from dstok._util.files import WholeFile, available_cpus, file_faults, reason, write_at_once
-from dstok._util.resumable import ResumableFolder, file_hash, read_json
+from dstok._util.resumable import ResumableFolder, as_json, file_hash, read_json
 from dstok.cli import arguments as options
 from dstok.cli.arguments import Command, inputs_of, load_model, load_splitter, refuse_unless
 from dstok.cli.output import (
@@ -47,10 +49,11 @@ from dstok.errors import FileError
 from dstok.formats import AddedToken
 from dstok.io.id_files import Output
 from dstok.io.text_files import Source, checked_change, open_source, records
+from dstok.pretokenizer.splitter import Splitter
 from dstok.training.edit import extend, most_used, pieces_of, trim_vocab
 from dstok.training.piece_counts import CountsFile, PieceCounter, count_together, merge_counts
 from dstok.training.run import MANIFEST, TOKENIZER, TrainingFolder, check, check_made_by, plan_of, trained_in
-from dstok.training.template import Base, find_base, made_by
+from dstok.training.template import Base, base_of, byte_model, find_base, made_by
 from dstok.training.trainer import BpeTrainer
 
 if TYPE_CHECKING:
@@ -271,6 +274,8 @@ def run_train(arguments: Namespace) -> int:
     trainer = BpeTrainer(vocab_size=arguments.vocab_size, min_frequency=arguments.min_frequency,
                          special_tokens=[*dict.fromkeys([*arguments.special, *ends.values()])],
                          max_token_length=arguments.max_token_length, drop_below=arguments.drop_below or 0)
+    if arguments.superwords:
+        return _superwords(arguments, base, trainer)
     manifest = _train(arguments, arguments.out, base, trainer)
     found = {key: manifest[key] for key in ("vocab_size", "merges", "last_count")}
     found |= {key: manifest["counts"][key] for key in ("distinct", "occurrences")}
@@ -285,6 +290,39 @@ def run_train(arguments: Namespace) -> int:
         pieces, length = manifest["dropped"]["pieces"], manifest["dropped"]["bytes"]
         complain(f"--drop-below left out {pieces['dropped']:,} pieces: {pieces['share']:.1%} of the distinct ones, "
                  f"{length['share']:.2%} of the bytes")
+    return 0
+
+
+def _superwords(arguments: Namespace, base: Base, trainer: BpeTrainer) -> int:
+    """Trains in two stages: words in the folder `words` of --out, then merges across them in larger pieces."""
+    if arguments.words is None or arguments.counts is not None:
+        raise CommandError("--superwords needs --words N, the tokens of the first stage, and texts, not --counts")
+    out, began, splitter = os.path.abspath(arguments.out), time.monotonic(), Splitter(arguments.superwords)
+    plan = {"dstok": dstok.__version__, "superwords": arguments.superwords, "vocab_size": trainer.vocab_size}
+    known = read_json(os.path.join(out, MANIFEST)) if os.path.exists(os.path.join(out, MANIFEST)) else plan
+    if any(known.get(name) != value for name, value in plan.items()):
+        raise CommandError(f"{out}: expected the training of this call, found another (name another folder, or remove "
+                           "this one)")
+    _train(arguments, os.path.join(out, "words"), base, replace(trainer, vocab_size=arguments.words))
+    words = load_model(os.path.join(out, "words", TOKENIZER)).replace(pre_tokenizer=splitter)
+    path, counting = os.path.join(out, "superwords.counts"), _counting_of(arguments, base_of(byte_model(words)))
+    with interruptible():
+        if not os.path.exists(path) or CountsFile(path).made_by != counting.base.made_by():
+            _counted(arguments, counting, path)
+        with Bar() as bar:
+            tok = extend(words, CountsFile(path), trainer.vocab_size, min_frequency=trainer.min_frequency,
+                         max_token_length=trainer.max_token_length, num_threads=arguments.workers or available_cpus(),
+                         memory=arguments.memory, progress=lambda tokens, wanted: bar.draw(
+                             OF_MERGES, min(tokens, wanted), wanted, f"{tokens:,} tokens"))
+    for sentence in tok.to_json(out):
+        complain(f"{out}: note: {sentence}")
+    made = {name: file_hash(os.path.join(out, name)) for name in (f"words/{MANIFEST}", "superwords.counts", TOKENIZER)}
+    with file_faults(out):
+        write_at_once(os.path.join(out, MANIFEST), as_json({**plan, **made}))
+    found = {"words": words.vocab_size, "vocab_size": tok.vocab_size, "out": arguments.out}
+    write_result(arguments, found, [f"{tok.vocab_size:,} tokens, {tok.vocab_size - words.vocab_size:,} of them learned "
+                                    f"across words, in {time.monotonic() - began:.1f} s: {arguments.out}"])
+    _tell_of_fewer(tok.vocab_size, trainer.vocab_size)
     return 0
 
 
@@ -487,6 +525,9 @@ COMMANDS = {
 --min-frequency N [0]  merge no pair that occurs less often
 --max-token-length N  merged tokens are shorter, in bytes
 --drop-below N  leave out pieces that occur less often, as if the texts had them not (default: none)
+--superwords PATTERN *  learn in two stages: --words N tokens as --like cuts, then merges in the pieces that this
+ pattern cuts, such as '[^\\n]+|\\n+'; several patterns are steps
+--words N  tokens of the first stage
 --repeat TRAIN.JSON  train again with its settings, and compare (exit code 1 if anything differs)
 {options.JSON_WORDS}""", """\
 Inputs: .jsonl (.ndjson, .json; a document a line), .txt .md (a document a file, or with --lines a

@@ -10,6 +10,7 @@ from __future__ import annotations
 from argparse import Namespace
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dstok
@@ -35,9 +36,9 @@ def run_view(arguments: Namespace) -> None:
     if arguments.model is None:
         arguments.model = model_of(arguments.chat) if arguments.chat else DEFAULT_MODEL
     special = arguments.special or ("none" if arguments.chat else "all")
-    asked = Asked(text, arguments.model, arguments.compare or "", special, arguments.chat or "", arguments.add_bos,
-                  arguments.add_eos)
-    readers, foreign = _readers(arguments)
+    names = _names(arguments.model, arguments.compare or "")
+    asked = Asked(text, *names, special, arguments.chat or "", arguments.add_bos, arguments.add_eos)
+    readers, foreign = _readers(arguments, *names)
     requests = Requests(readers, asked, name, foreign)
     if arguments.output is not None or arguments.json:
         from dstok.viewer.html import page_of
@@ -77,8 +78,21 @@ def _text(arguments: Namespace) -> tuple[str, str]:
         raise CommandError(f"{error} (--errors replace reads it as U+FFFD)") from None
 
 
-def _readers(arguments: Namespace) -> tuple[dict[str, ReadText], frozenset[str]]:
-    """The readers of texts, by name; and the names of those from other libraries.
+def _names(model: str, compared: str) -> tuple[str, str]:
+    """How a page names two models: a file by its name, tokenizer.json by its folder's, if that leaves two names."""
+    def short(name: str) -> str:
+        path = Path(name)
+        if not path.exists() or name in dstok.models():
+            return name
+        return path.resolve().parent.name if path.is_file() and path.stem in ("tokenizer", "tekken") else path.name
+
+    short_names = short(model), short(compared) if compared else ""
+    clash = len({*short_names, *dstok.models()}) < len({*dstok.models(), model, compared})
+    return (model, compared) if clash else short_names
+
+
+def _readers(arguments: Namespace, name: str, other: str) -> tuple[dict[str, ReadText], frozenset[str]]:
+    """The readers of texts, by the name on the page; and the names of those from other libraries.
 
     The models that the command names are loaded now, so that a broken model is not reported as a broken text.
     """
@@ -89,17 +103,17 @@ def _readers(arguments: Namespace) -> tuple[dict[str, ReadText], frozenset[str]]
         return reader_of(lambda: model)
 
     upstream, compared = arguments.upstream, arguments.compare
-    readers = {arguments.model: loaded(arguments.model)}
+    readers = {name: loaded(arguments.model)}
     whole = arguments.json or arguments.output is not None  # there is no page that offers other models
     for model in () if whole else dstok.models():
         readers.setdefault(model, reader_of(partial(load_model, model, upstream)))
-    if compared is not None and compared not in readers:
+    if compared is not None and other not in readers:
         from dstok.conformance.engines import OPENERS
 
         if compared.partition(":")[0] in OPENERS:
-            readers[compared] = _foreign(compared, arguments.model, upstream)
-            return readers, frozenset([compared])
-        readers[compared] = loaded(compared)
+            readers[other] = _foreign(compared, arguments.model, upstream)
+            return readers, frozenset([other])
+        readers[other] = loaded(compared)
     return readers, frozenset()
 
 

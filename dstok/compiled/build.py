@@ -48,7 +48,8 @@ def build_tables(model: ModelDescription) -> Tables:
         facts.is_monotone(live, len(model.tokens)), model.ignore_merges, sorted(model.raw_ids), len(ids),
         ids[0] if ids else 0, TABLES_FORMAT,
         [step.stored() for step in model.normalizer], model.trim_offsets, None if shape is None else shape._asdict(),
-        model.cuts_texts, model.unknown, [[*lost], unknown_id(model)] if lost else ((), -1))
+        model.cuts_texts, model.unknown, [[*lost], unknown_id(model)] if lost else ((), -1),
+        cuts_bytes=model.cuts_bytes, word_end=model.word_end, columns=program.columns)
     atoms, byte_pairs, pair_ids = facts.start_tables(live, starts, blob, byte_ids, shape is not None)
     sections: dict[str, Buffer] = {
         "pages": program.pages, "page_numbers": program.page_numbers, "edges": program.edges, "starts": starts,
@@ -66,10 +67,14 @@ def build_tables(model: ModelDescription) -> Tables:
         spoilers, bordered = others if model.ignore_merges else others[:0], knows_borders(kernel.rules)
         borders = facts.border_bits(spoilers, starts, blob)
         # Merging joins the bytes on both sides of lost ones: no place is a safe cut.
-        no_cuts = lost or (spoilers and not bordered)
+        no_cuts = lost or (spoilers and not bordered) or model.word_end
         sections |= {"joined": b"" if no_cuts else facts.joined_pairs(starts, blob, borders if bordered else None),
                      "borders": bytes(borders) if bordered and any(borders) else b"",
                      "windows": program.windows}
+    if model.word_end:  # no piece has the bytes of its tokens
+        sections["direct"] = bytes(len(sections["direct"]))
+    if program.columns:
+        sections["sides"] = program.sides
     if dead:  # images of models without dead merges have no such section
         sections["dead"] = dead.tobytes()
     return Tables(header, sections, None, bpe)
@@ -85,7 +90,8 @@ def describe_tables(
     unknown = None if header.unknown is None else (header.unknown[0], header.unknown[1])
     return ModelDescription(tables.splits, tokens, raw_ids, tables.merges, added, header.ignore_merges,
                             header.unicode_version, tables.normalizer, config, header.trim_offsets,
-                            tables.characters, header.cuts_texts, unknown)
+                            tables.characters, header.cuts_texts, header.cuts_bytes,
+                            header.word_end, unknown)
 
 
 def greedy_runs(longest: dict[int, int], bpe: BPE) -> dict[str, list[int]]:

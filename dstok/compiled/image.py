@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 SECTIONS = ("pages", "page_numbers", "edges", "starts", "blob", "merged", "pairs", "seeds", "atoms", "byte_pairs",
             "pair_ids", "direct", "joined", "borders", "windows")
 MATRIX = "matrix"  # the section that follows them in a model of characters
+SIDES = "sides"  # the section that follows them if texts are read from both sides
 DEAD = "dead"  # the section that follows these if there are dead merges
 PAGE, ROW, MAX_ROWS, MAX_SYMBOLS = 256, 256, 1 << 16, 128  # see core/split/automaton.pyx
 MAX_SEEDS = 1 << 22  # see core/bpe/tables.pyx: a fourth of MAX_MERGES
@@ -48,7 +49,8 @@ HEADER = {
     "format": int, "unicode_version": str, "monotone": bool, "ignore_merges": bool, "symbols": int, "first": int,
     "merges": int, "byte_ids": [int], "raw_ids": [int], "splits": [SPLIT],
     "kernel": {"rules": int, "kinds": [int], "edges": str}, "normalizer?": [STEP], "characters?": SHAPE, "runs?": dict,
-    "cuts_texts?": bool, "unknown?": list, "trim_offsets?": str, "lost?": list,
+    "cuts_texts?": bool, "cuts_bytes?": bool, "word_end?": str, "unknown?": list, "trim_offsets?": str, "lost?": list,
+    "columns?": [int],
 }
 CONFIG = {"pad_id?": int, "unk_id?": int, "add_bos?": bool, "add_eos?": bool, "chat_template?": str,
           "chat_templates?": dict, "generation?": dict, "framing?": str, "truncation?": dict, "padding?": dict}
@@ -118,6 +120,10 @@ def _of_header(image: Image) -> Conditions:
     yield "symbols", 2 <= d["symbols"] <= MAX_SYMBOLS, f"2 to {MAX_SYMBOLS}", d["symbols"]
     yield "merges", 0 <= d["merges"] <= MAX_MERGES, f"0 to {MAX_MERGES}", d["merges"]
     yield "byte_ids", len(d["byte_ids"]) == 256, 256, len(d["byte_ids"])
+    if "columns" in d:
+        yield "columns", len(d["columns"]) == 2 and "characters" not in d, "two, of a byte-level model", d["columns"]
+        yield "columns", 0 < min(d["columns"]) <= max(d["columns"]) <= MAX_ROWS, f"1 to {MAX_ROWS}", d["columns"]
+        yield "rules", d["kernel"]["rules"] == NONE, "none", d["kernel"]["rules"]
     for step in d.get("normalizer", ()):
         yield from _of_step(step, "characters" in d)
     if "characters" in d:
@@ -201,13 +207,15 @@ def _of_tokenizer(image: Image) -> Conditions:
 
 def _of_sizes(image: Image) -> Conditions:
     characters = "characters" in image.header
-    needed = (*SECTIONS, MATRIX) if characters else SECTIONS
+    both = "columns" in image.header
+    needed = (*SECTIONS, MATRIX) if characters else (*SECTIONS, SIDES) if both else SECTIONS
     yield "sections", tuple(image.places) in (needed, (*needed, DEAD)), " ".join(needed), " ".join(image.places)
     size = {name: length for name, (_, length) in image.places.items()}
     ids, merges = size["starts"] // 4 - 1, image.header["merges"]
     least_ids = 1 if "lost" in image.header else 256 - len(NOT_IN_UTF_8)
     for name, unit, least, most in (
-        ("pages", PAGE, 1, 0x1100), ("edges", 4 * ROW, 2, MAX_ROWS), ("starts", 4, least_ids + 1, MAX_IDS + 1),
+        ("pages", PAGE, 1, 0x1100), ("edges", 4 * ROW, *((0, 0) if both else (2, MAX_ROWS))),
+        ("starts", 4, least_ids + 1, MAX_IDS + 1),
         ("pair_ids", 4, 0, NO_PAIR), *([(DEAD, 16, 1, MAX_MERGES - merges)] if DEAD in size else []),
     ):
         length = size[name]
@@ -236,7 +244,7 @@ def _of_tables(image: Image) -> Conditions:
     """Of the tables, each against the others; their sizes are right."""
     tables = tables_from_image(image)
     header, s = tables.header, tables.sections
-    check_program(s, header.symbols)
+    check_program(s, header.symbols, header.columns)
     if header.kernel.rules != NONE:
         expected, edges = header.kernel.edges, sha256(s["edges"]).hexdigest()
         yield "section edges", edges == expected, f"the automaton that the rules stand for, SHA-256 {expected}", edges

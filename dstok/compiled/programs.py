@@ -11,20 +11,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from os.path import dirname, join
 from typing import TYPE_CHECKING, NamedTuple
 
 from dstok.compiled.kernel_selection import KINDS, NONE
-from dstok.compiled.tables import Buffer, Kernel
-from dstok.core.check.proofs import SOURCES, check_classes, check_edges, check_windows
+from dstok.compiled.tables import Buffer, Kernel, Tables
+from dstok.core.check.proofs import SOURCES, check_classes, check_edges, check_sides, check_windows
 from dstok.core.split.automaton import MAX_SYMBOLS, Scanner, pack_edges
+from dstok.core.split.finder import Finder
 from dstok.core.split.piece_finder import PieceFinder
-from dstok.errors import ImageError
+from dstok.errors import ImageError, PatternError, UnsupportedError
 
 if TYPE_CHECKING:
+    from dstok.core.split.two_sided import TwoSided
     from dstok.regex import Split
-    from dstok.regex.cascade import Program
+    from dstok.regex.cascade import Cascade
+    from dstok.regex.marked_language import Marked
+    from dstok.regex.two_sided import Bimachine
 
 FILE = join(dirname(__file__), "programs.jsonl")
 SECTIONS = ("pages", "page_numbers", "edges", "windows")
@@ -33,7 +38,9 @@ SECTIONS = ("pages", "page_numbers", "edges", "windows")
 class ProgramTables(NamedTuple):
     """Compiled steps as the core reads them. `windows` are empty if the kernel has rules, or if they would tell little.
 
-    symbols: of the automaton, with the end of the text. kernel: with the SHA-256 of the edges.
+    symbols: of the automaton, with the end of the text. kernel: with the SHA-256 of the edges. sides: the tables of a
+    `Bimachine` where no automaton can read from the left alone; then the edges are empty, and columns are its
+    `columns`.
     """
 
     pages: bytes
@@ -42,34 +49,88 @@ class ProgramTables(NamedTuple):
     windows: bytes
     symbols: int
     kernel: Kernel
+    sides: bytes = b""
+    columns: Sequence[int] = ()
 
-    def finder(self) -> PieceFinder:
+    def finder(self) -> Finder:
         """The finder of the pieces."""
+        if self.sides:
+            from dstok.core.split.two_sided import TwoSided  # few patterns need it
+
+            return TwoSided(self.pages, self.page_numbers, self.sides, b"\0\1", self.symbols - 1, self.columns)
         scanner = Scanner(self.pages, self.page_numbers, self.edges, self.symbols)
         return PieceFinder(scanner, None, self.kernel.rules, bytes(self.kernel.kinds), None, self.windows or None)
 
 
 def program_tables(splits: Sequence[Split], unicode_version: str) -> ProgramTables:
-    """The tables of the steps. Raises as `compile_splits`, and as `find_stored`."""
+    """The tables of the steps. Raises as `compile_cascade`, and as `find_stored`; a pattern's error names its place."""
     stored = find_stored(splits, unicode_version)
     if stored is not None:
         return stored
-    from dstok.regex.cascade import compile_splits  # not needed for stored programs
+    from dstok.regex.cascade import compile_cascade, placed  # not needed for stored programs
 
-    return tables_of(compile_splits(splits, unicode_version))
+    try:
+        return tables_of(compile_cascade(splits, unicode_version))
+    except PatternError as error:
+        raise placed(error, splits) from None
 
 
-def tables_of(program: Program) -> ProgramTables:
-    """The tables of a program, with a proved kernel. Raises `ValueError` for more states than the scanner can have."""
+def tables_of(cascade: Cascade, kernel: bool = True) -> ProgramTables:
+    """The tables of compiled steps; with a proved `kernel`, and windows, if it is wanted. Raises `UnsupportedError`."""
     from hashlib import sha256
 
     from dstok.compiled.kernel_selection import find_kernel  # not needed for stored programs
+    from dstok.regex.cascade import Program
 
-    pages, page_numbers = program.alphabet.pages()
-    edges = pack_edges(program.boundaries.edges, pages[:128])
-    kernel = find_kernel(program)
-    return ProgramTables(pages, page_numbers, edges, b"" if kernel.rules else program.windows,
-                         program.boundaries.symbols, kernel._replace(edges=sha256(edges).hexdigest()))
+    pages, page_numbers = cascade.alphabet.pages()
+    edges, symbols = b"", cascade.alphabet.end + 1
+    if isinstance(cascade, Program):
+        with suppress(ValueError):  # more states than it can have
+            edges = pack_edges(cascade.boundaries.edges, pages[:128])
+    if not edges:
+        both = read_from_both(cascade, cascade.visible)
+        return ProgramTables(pages, page_numbers, b"", b"", symbols, Kernel(NONE, ()), both.tables, both.columns)
+    assert isinstance(cascade, Program)
+    found = find_kernel(cascade) if kernel else Kernel(NONE, ())
+    windows = cascade.windows if kernel and not found.rules else b""
+    return ProgramTables(pages, page_numbers, edges, windows, symbols,
+                         found._replace(edges=sha256(edges).hexdigest()))
+
+
+def read_from_both(cascade: Cascade, marked: Marked) -> Bimachine:
+    """The tables that read marked texts of these steps. Raises `UnsupportedError`, which names the costly part."""
+    from dstok.regex.compile_budget import LimitError, explained
+    from dstok.regex.parser import parse
+    from dstok.regex.two_sided import make_bimachine
+
+    try:
+        return make_bimachine(marked)
+    except LimitError as error:
+        trees = [parse(split.pattern, split.unicode_version or cascade.unicode_version) for split in cascade.splits]
+        raise UnsupportedError(explained(error, *trees)) from None
+
+
+def make_tagger(cascade: Cascade) -> Scanner | TwoSided:
+    """An object whose `spans` lists (start, end, number of the tag) of all pieces, dropped ones included."""
+    from dstok.core.split.two_sided import TwoSided
+    from dstok.regex.cascade import Program
+
+    pages, numbers = cascade.alphabet.pages()
+    if isinstance(cascade, Program):
+        with suppress(UnsupportedError, ValueError):  # tags keep more ends open at once, or need more states
+            return Scanner(pages, numbers, pack_edges(cascade.dfa.edges, pages[:128]), cascade.dfa.symbols)
+    both, dropped = read_from_both(cascade, cascade.marked), bytes(tag.dropped for tag in cascade.tags)
+    return TwoSided(pages, numbers, both.tables, dropped, cascade.alphabet.end, both.columns)
+
+
+def check_compiled(tables: Tables, cascade: Cascade) -> None:
+    """Raises `ImageError` if mapped tables hold another automaton than `cascade`, compiled from their splits."""
+    if tables.image is not None:
+        compiled = tables_of(cascade, kernel=False)
+        if any(bytes(tables.sections.get(name, b"")) != getattr(compiled, name)
+               for name in ("pages", "page_numbers", "edges", "sides")):
+            raise ImageError(f"{tables.image.path}: expected the automaton of the image's splits, found another: "
+                             "the image is damaged")
 
 
 def key_of(splits: Sequence[Split], unicode_version: str) -> str:
@@ -109,10 +170,13 @@ def find_stored(splits: Sequence[Split], unicode_version: str) -> ProgramTables 
     return ProgramTables(**sections, symbols=symbols, kernel=Kernel(rules, tuple(kinds), edges))
 
 
-def check_program(sections: Mapping[str, Buffer], symbols: int) -> None:
+def check_program(sections: Mapping[str, Buffer], symbols: int, columns: Sequence[int] = ()) -> None:
     """Raises `ValueError` if the core could not run on these tables, whose sizes are right."""
     pages, page_numbers = sections["pages"], sections["page_numbers"]
     check_classes(pages, page_numbers, symbols - 1)
+    if columns:
+        check_sides(sections["sides"], symbols - 1, *columns)
+        return
     first = 256 * int.from_bytes(page_numbers[:2], "little")
     check_edges(sections["edges"], pages[first : first + 128], symbols)
     if len(sections["windows"]):

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dstok._util.files import StrPath
 from dstok.core.bpe.merge import BPE, CharacterTable, LostBytes
 from dstok.core.encode.encoder import Encoder
-from dstok.core.split.automaton import Scanner, pack_edges
-from dstok.core.split.finder import LeftFinder
+from dstok.core.split.automaton import Scanner
+from dstok.core.split.finder import Finder
 from dstok.core.split.piece_finder import PieceFinder
 from dstok.errors import ImageError
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from dstok.core.text.normalize import Normalizer
     from dstok.formats.description import CharacterShape, NormalizerStep
     from dstok.regex import Split
-    from dstok.regex.cascade import Program
 
 
 Buffer = bytes | bytearray | memoryview
@@ -46,7 +45,7 @@ class Header(NamedTuple):
     symbols: of the automaton, with the end of the text. byte_ids: the id of each byte. monotone: do ranks rise with the
     merges that merges need? merges: the number of live ones; first: the id of the first. unknown: `unk_token`,
     `fuse_unk`. lost: the bytes without a token, and the id that stands for them or -1. runs: ids of the runs of
-    characters, by length.
+    characters, by length. columns: the numbers of known and of all sides, if texts are read from both sides.
     """
 
     splits: list[dict[str, Any]]
@@ -67,6 +66,9 @@ class Header(NamedTuple):
     unknown: Sequence[Any] | None = None
     lost: Sequence[Any] = ((), -1)
     runs: Mapping[str, list[int]] = {}  # nobody changes it
+    cuts_bytes: bool = False
+    word_end: str = ""
+    columns: Sequence[int] = ()
 
     @classmethod
     def read(cls, stored: dict[str, Any]) -> Header:
@@ -99,6 +101,7 @@ class Tables(NamedTuple):
     """A header and sections (name -> bytes); `image`, if they are mapped from one; `bpe`, if it was made with them.
 
     pages, page_numbers, edges: the scanner's tables.
+    sides: those of regex/two_sided.py; then the edges are empty. Not there if texts are read from the left alone.
     starts, blob: the bytes of each token.
     merged: id by rank among the live merges; empty if it is the rank plus the header's `first`.
     pairs, seeds: the hash table of the live merges (core/bpe/live.h).
@@ -171,17 +174,6 @@ def tables_from_image(image: Image) -> Tables:
     return Tables(Header.read(image.header), {name: image.section(name) for name in image.places}, image)
 
 
-def check_program(tables: Tables, program: Program) -> None:
-    """Raises `ImageError` if mapped tables hold another automaton than `program`, compiled from their splits."""
-    if tables.image is None:
-        return
-    pages, page_numbers = program.alphabet.pages()
-    compiled = (pages, page_numbers, pack_edges(program.boundaries.edges, pages[:128]))
-    if any(tables.sections[name] != data for name, data in zip(("pages", "page_numbers", "edges"), compiled)):
-        raise ImageError(f"{tables.image.path}: expected the automaton of the image's splits, found another: "
-                         "the image is damaged")
-
-
 def bare_bpe(tables: Tables) -> BPE:
     """As `make_bpe`, but a new one without the index for `ignore_merges`."""
     s, header = tables.sections, tables.header
@@ -189,7 +181,8 @@ def bare_bpe(tables: Tables) -> BPE:
     values, unknown = header.lost
     lost = LostBytes(values, unknown, header.unknown is not None and header.unknown[1]) if values else None
     return BPE(s["pairs"], s["seeds"], s["merged"], header.first, header.byte_ids, s["starts"], s["blob"],
-               header.monotone, header.ignore_merges, s["atoms"], s["byte_pairs"], s["pair_ids"], characters, lost)
+               header.monotone, header.ignore_merges, s["atoms"], s["byte_pairs"], s["pair_ids"], characters, lost,
+               header.word_end != "")
 
 
 def make_bpe(tables: Tables) -> BPE:
@@ -210,18 +203,23 @@ def make_encoder(tables: Tables, bpe: BPE, size: int, normalizer: Normalizer | N
     return encoder
 
 
-def make_finder(tables: Tables) -> LeftFinder:
+def make_finder(tables: Tables) -> Finder:
     """The finder of the model's pieces."""
     s, header = tables.sections, tables.header
     if header.characters is not None:
         from dstok.core.split.character_finder import CharacterFinder  # few models need it
 
         return CharacterFinder(s["matrix"], s["joined"], header.characters["split"])
+    if header.columns:
+        from dstok.core.split.two_sided import TwoSided  # few models need it
+
+        return TwoSided(s["pages"], s["page_numbers"], s["sides"], b"\0\1", header.symbols - 1, header.columns,
+                        s["joined"] or None, s["borders"] or None)
     scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], header.symbols)
     return PieceFinder(scanner, s["joined"] or None, header.kernel.rules, bytes(header.kernel.kinds),
                        s["borders"] or None, s["windows"] or None)
 
 
-def make_plain_finder(tables: Tables) -> LeftFinder:
+def make_plain_finder(tables: Tables) -> Finder:
     """The finder of whole pieces: an encoder's cuts long ones where no token crosses."""
     return make_finder(tables).without_cuts()

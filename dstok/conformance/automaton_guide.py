@@ -24,7 +24,9 @@ from dstok.conformance.unicode_changes import changed, edges
 from dstok.formats.description import BLANK
 from dstok.inspection.inspection import Inspection
 from dstok.regex.alphabet import Alphabet, build_alphabet
-from dstok.regex.dfa import DEAD, NO_TAG, START
+from dstok.regex.cascade import Program
+from dstok.regex.dfa import DEAD, NO_TAG, START, explore
+from dstok.regex.marked_language import Marked
 from dstok.tokenizer import Tokenizer
 from dstok.unicode import category_of
 from dstok.unicode.properties import CodePointSet, general_category
@@ -37,14 +39,24 @@ SURROGATES = range(0xD800, 0xE000)
 AFTER = START + 1  # the state after a character, for a model of characters
 
 
+def _left_edges(marked: Marked) -> list[list[tuple[int, int]]]:
+    """The edges of an automaton that reads texts from the left: a state is a set of those that any marks lead to."""
+    def step(states: frozenset[int], symbol: int) -> tuple[frozenset[int], int]:
+        before = states.union(after for state in states for _, after in marked.marks(state))
+        return frozenset(marked.rows[state][symbol] for state in before) - {DEAD}, NO_TAG
+
+    return explore(frozenset([START]), step, marked.end + 1, frozenset())
+
+
 class Guide:
     """A tokenizer's classes, states and merges, as the makers of texts need them."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer, self.model = tokenizer, tokenizer.inspect()
-        self.program = tokenizer.inspect().automaton
+        self.program = tokenizer.inspect().cascade
         self.alphabet: Alphabet = self.program.alphabet
-        self.edges: Sequence[Sequence[tuple[int, int]]] = self.program.boundaries.edges
+        self.edges: Sequence[Sequence[tuple[int, int]]] = (
+            self.program.boundaries.edges if isinstance(self.program, Program) else _left_edges(self.program.visible))
         if self.model.merges_characters:
             self.alphabet = _character_classes(self.model)
             row = [(AFTER, NO_TAG)] * len(self.alphabet.classes)

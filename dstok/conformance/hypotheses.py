@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache, lru_cache, partial
-from itertools import combinations, takewhile
+from itertools import combinations, pairwise, takewhile
 from typing import Any, NamedTuple
 
 from dstok._util.objects import lazy
@@ -22,7 +22,8 @@ from dstok.conformance.unicode_changes import VERSIONS, moved, stand_in
 from dstok.errors import DstokError
 from dstok.normalizers import make_normalizer
 from dstok.regex.ast import Concat, Look, Node, Repeat
-from dstok.regex.cascade import compile_splits
+from dstok.regex.cascade import Program, compile_splits
+from dstok.regex.two_sided import piece_ends
 from dstok.unicode.normalization import FORMS, OLDEST
 from dstok.unicode.normalization import VERSIONS as FORM_VERSIONS
 
@@ -86,6 +87,9 @@ class Pipeline:
     def pieces(self, text: str, override: Callable[[str], int] | None = None) -> list[str]:
         """The pieces of a text, with some characters treated as members of other classes."""
         symbols, futile = list(map(override or self.guide.alphabet.class_of, text)), set[tuple[int, int]]()
+        program = self.guide.program
+        if not isinstance(program, Program) and not self.guide.model.merges_characters:
+            return [text[start:end] for start, end in pairwise([0, *piece_ends(program.visible, symbols)])]
         pieces, at = [], 0
         while at < len(text):
             start, at = at, longest_match(self.guide.edges, symbols, at, len(text), self.guide.alphabet.end, futile)

@@ -21,7 +21,7 @@ from unicodedata import normalize
 from dstok._util.objects import lazy
 from dstok.compiled.tables import Tables
 from dstok.errors import UnsupportedError
-from dstok.formats.description import PREFIX_SPACE, TEXT_SPACE, AddedToken, NormalizerStep
+from dstok.formats.description import PREFIX_SPACE, TEXT_SPACE, WORD_END, AddedToken, NormalizerStep
 from dstok.inspection.inspection import Inspection
 from dstok.normalizers import make_step
 from dstok.regex import Split
@@ -261,7 +261,7 @@ class Plain:
         return (stretch[start:end] for start, end in pairwise([0, *ends, len(stretch)]))
 
     def _merged(self, piece: str) -> list[int]:
-        data = piece.encode()
+        data = piece.encode() + (WORD_END if self.book.tables.header.word_end else b"")
         if len(data) > LONGEST_PIECE:
             raise TooLongError(len(data))
         whole = self._whole.get(data)

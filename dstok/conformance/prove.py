@@ -119,8 +119,8 @@ def steps(tokenizer: Tokenizer) -> Iterator[tuple[str, Callable[[], Step]]]:
         (bool(model.normalizer), ("normalizer", "enumerated", "Added tokens and normalizer", checks.normalizer)),
         (not bytewise, ("matrix", "proved", "Matrix of characters", checks.matrix)),
         (bytewise, ("classes", "enumerated", "Collapse", checks.classes)),
-        (bytewise, ("one automaton", "enumerated" if bytewise and checks.plain else "proved", "Collapse",
-                    checks.automaton)),
+        (bytewise, ("one automaton", "enumerated" if bytewise and checks.plain else "proved",
+                    "Both sides" if checks.header.columns else "Collapse", checks.automaton)),
         (has_rules, ("rules", "proved", "Rules and automaton", checks.rules)),
         (has_rules, ("blocks of 64 bytes", "proved", "Blocks of 64 bytes", lambda: (
             "proved on the source of the rules, by tests/core/split/test_proof.py", []))),
@@ -248,7 +248,7 @@ class _Checks:
 
     def automaton(self) -> Result:
         """The automaton compiled again is that of the tables; it cuts as the steps do, one after the other."""
-        plain, faults = self.plain, self.differing("edges")
+        plain, faults = self.plain, self.differing("edges", "sides")
         if plain is None:
             return "compiled again", faults
         count = 0
@@ -315,6 +315,8 @@ class _Checks:
         """The automaton in the model's tables, without rules and windows."""
         s = self.sections
         for _ in self.levels():  # at the first level, which has no vectors
+            if self.header.columns:
+                return SpanPass(make_plain_finder(self.tables))
             scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], self.header.symbols)
             return SpanPass(PieceFinder(scanner))
         raise AssertionError
@@ -361,7 +363,7 @@ class _Checks:
         short = [] if self.model.lost_bytes else [row for row in rows if len(row[0]) <= STRIP_BYTES]
         for level in self.levels():
             bpe = bare_bpe(self.tables)
-            merge = bpe.merge_by_heap if takes_whole else bpe.merge
+            merge = bpe.merge_by_heap if takes_whole or self.header.word_end else bpe.merge
             faults += [f"{token!a}, {level}: expected {ids}, found {found}" for token, ids in rows
                        if (found := merge(token)) != ids]
             for few in (short[at : at + STRIPS] for at in range(0, len(short), STRIPS)):

@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from dstok._util.json_value import Value, load_json, shown
 from dstok.errors import UnsupportedError
+from dstok.formats.byte_alphabet import BYTE_TO_CHAR
 from dstok.formats.description import PREFIX_SPACE, AddedToken, NormalizerStep
 from dstok.formats.upstream import DIGITS_PATTERN, PUNCTUATION_PATTERN, WORDS_PATTERN, Upstream, old_punctuation
 from dstok.regex import BEHAVIORS, Split
@@ -195,10 +196,42 @@ def _template_parts(step: dict[str, Any]) -> Iterator[FramingItem]:
 # ByteLevel splits by this if `use_regex` is true.
 GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 def read_pre_tokenizers(owner: Value, steps: Steps, upstream: Upstream) -> Iterator[Split]:
-    """The Split steps of the (type, step) of `owner`, which must end in ByteLevel."""
-    yield from read_splits(steps, upstream, prefix_step(steps) is not None)
-    if not steps or steps[-1][0] != "ByteLevel":
+    """The Split steps of the (type, step) of `owner`. After ByteLevel, steps may cut digits: see `byte_cuts`."""
+    at = next((at for at, (kind, _) in enumerate(steps) if kind == "ByteLevel"), len(steps))
+    yield from read_splits(steps[: at + 1], upstream, prefix_step(steps) is not None)
+    if at == len(steps):
         owner.unsupported("a pre-tokenizer without ByteLevel")
+    for kind, step in steps[at + 1 :]:
+        if kind == "Digits":
+            each = step.need("individual_digits").boolean()
+            yield Split("[0-9]" if each else "[0-9]+", "Isolated", False, step.path)
+            continue
+        from dstok.regex.ast import character_sets, has_no_width  # few files need them
+        from dstok.regex.parser import parse
+        from dstok.unicode.code_point_set import CodePointSet
+
+        split = _read_step(kind, step, upstream) if kind == "Split" else Split("")
+        tree = parse(split.pattern)
+        sets, digits = character_sets(tree), CodePointSet.from_chars("0123456789")
+        if not sets or has_no_width(tree) or any(each & ~digits for each in sets) or split[1:3] != ("Isolated", False):
+            step.unsupported(f"the pre-tokenizer {shown(kind)} after ByteLevel, except Digits, and a Split that "
+                             "isolates ASCII digits")
+        yield split
+
+
+def byte_cuts(steps: Steps) -> Callable[[int, int], bool] | None:
+    """Whether a Digits step after ByteLevel cuts between two bytes; None without such a step.
+
+    It cuts the spelling of bytes. Of the 256 characters there, numbers are the ASCII digits, and ² ³ ¹ ¼ ½ ¾ for six
+    bytes of longer characters. So it cuts inside characters, too, as Falcon-7B's does. A merge over such a cut never
+    happens: without these merges no cut is needed there.
+    """
+    numeric = {byte for byte, char in enumerate(BYTE_TO_CHAR) if char.isnumeric()}
+    kinds = [kind for kind, _ in steps]
+    after = [step for kind, step in steps[kinds.index("ByteLevel") :] if kind == "Digits"]
+    if any(step.need("individual_digits").boolean() for step in after):
+        return lambda left, right: left in numeric or right in numeric
+    return (lambda left, right: (left in numeric) != (right in numeric)) if after else None
 
 
 def prefix_step(steps: Steps) -> NormalizerStep | None:

@@ -17,9 +17,10 @@ from typing import Any, Literal, NamedTuple, get_args
 from dstok.core.text.model_json import TokenTable
 from dstok.errors import UnsupportedError
 from dstok.formats import AddedToken as AddedToken
-from dstok.formats.byte_alphabet import NOT_IN_UTF_8
+from dstok.formats.byte_alphabet import NOT_IN_UTF_8, decoded_bytes
 from dstok.regex import Split
 
+WORD_END = b"\xff"  # no text has this byte
 BLANK = "▁"  # U+2581: files write it for a space
 ENDS = ("bos_id", "eos_id", "pad_id", "unk_id")  # the settings that name one token each
 NORMALIZERS = ("NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Strip", "Prepend", "Replace")
@@ -57,6 +58,16 @@ class CharacterShape(NamedTuple):
 
     def __hash__(self) -> int:
         return hash(self[:-1])
+
+
+def with_word_end(token: bytes, word_end: str) -> bytes:
+    r"""The bytes that a token decodes to.
+
+    >>> with_word_end(b"hi\xff", "</w>"), with_word_end(b"\xff", "</w>")
+    (b'hi</w>', b'\xff')
+    """
+    ends = word_end and len(token) > 1 and token.endswith(WORD_END)
+    return token[:-1] + decoded_bytes(word_end) if ends else token
 
 
 def byte_spelling(byte: int) -> str:
@@ -148,6 +159,9 @@ class ModelDescription(NamedTuple):
     trim_offsets: do the spans of tokens lose the white space at their ends? One of post_processors.TRIMMINGS.
     cuts_texts: does the model's own code cut long texts before it encodes them, as Kimi's does?
     characters: the shape of a model that merges characters; None: it merges bytes.
+    cuts_bytes: does a step after ByteLevel cut inside characters? The merges over such cuts are not in here.
+    word_end: the end_of_word_suffix. In `tokens` a byte `WORD_END` stands for it. The first merges, of any byte and
+        `WORD_END`, are not in the file.
     unknown: the text of `unk_token`, and `fuse_unk`: does one such token stand for several lost bytes in a row? Of use
         only where bytes that UTF-8 has are without a token (`lost_bytes`); None: they are left out of a text.
     places: where the file has `vocab`, `merges`, `added_tokens`, or `added_tokens[3]`, for errors.
@@ -171,6 +185,8 @@ class ModelDescription(NamedTuple):
     trim_offsets: str = ""
     characters: CharacterShape | None = None
     cuts_texts: bool = False
+    cuts_bytes: bool = False
+    word_end: str = ""
     unknown: tuple[str, bool] | None = None
     places: Mapping[str, str] = {}  # nobody changes it
 
@@ -215,8 +231,10 @@ class ModelDescription(NamedTuple):
     def refuse_hidden(self, format: str) -> None:
         """Refuses an added token whose id the vocabulary has for another text, which can only be a whole piece.
 
-        Raises `UnsupportedError`: a file of a `format` that holds each token once cannot say that.
+        Raises `UnsupportedError`: a file of a `format` that holds each token once cannot say that, nor ends of words.
         """
+        if self.word_end:
+            raise UnsupportedError(f"an end_of_word_suffix, which {format} cannot say")
         used = set(self.merges)
         for number, added in enumerate(self.added_tokens):
             token = self.tokens[added.id] if added.id < len(self.tokens) else None

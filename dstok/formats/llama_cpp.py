@@ -23,7 +23,7 @@ from dstok.formats.description import ModelDescription
 from dstok.formats.tokenizer_json import read_tokenizer_json
 from dstok.formats.upstream import NEWEST
 from dstok.regex import Split
-from dstok.regex.cascade import compile_splits
+from dstok.regex.cascade import compile_cascade
 
 with open(os.path.join(os.path.dirname(__file__), "llama_cpp.json"), "rb") as _file:
     _DATA = json.load(_file)
@@ -111,13 +111,13 @@ def same_pieces(one: tuple[Split, ...], other: tuple[Split, ...], unicode_versio
     def automaton(splits: tuple[Split, ...]) -> tuple[object, ...]:
         # Classes that it treats alike are joined. Classes are numbered by their smallest code point and states
         # breadth-first, so equal automata have equal results.
-        program = compile_splits(splits, unicode_version)
-        edges, alphabet = program.boundaries.edges, program.alphabet
+        cascade = compile_cascade(splits, unicode_version)
+        rows, alphabet = cascade.canonical.rows, cascade.alphabet
         classes: dict[tuple[object, ...], Any] = {}
         for number, members in enumerate(alphabet.classes):
-            column = tuple(row[number] for row in edges)
+            column = tuple(row[number] for row in rows)
             classes[column] = classes[column] | members if column in classes else members
-        at_end = tuple(row[alphabet.end] for row in edges)
+        at_end = tuple(row[alphabet.end :] for row in rows)
         return (at_end, *((column, members.ranges) for column, members in classes.items()))
 
     if [split._replace(where="") for split in one] == [split._replace(where="") for split in other]:

@@ -18,19 +18,21 @@ from typing import Any
 
 from dstok._util.json_value import Value, join_path, load_json, shown
 from dstok.core.bpe.tables import MAX_IDS
-from dstok.core.text.model_json import NO_FAULT, Vocabulary, find_any, pack_tokens, scan_model
+from dstok.core.text.model_json import NO_FAULT, TokenTable, Vocabulary, find_any, pack_tokens, scan_model
 from dstok.errors import ArgumentError, TokenizerFileError, UnsupportedError
 from dstok.formats import character_bpe, components
-from dstok.formats.byte_alphabet import BYTE_TO_CHAR, NOT_IN_UTF_8, decoded_bytes, spelling
+from dstok.formats.byte_alphabet import BYTE_TO_CHAR, NOT_IN_UTF_8, decoded_bytes, is_spelling, spelling
 from dstok.formats.components import Steps
 from dstok.formats.description import (
     NORMALIZERS,
     PREFIX_SPACE,
+    WORD_END,
     AddedToken,
     ModelDescription,
     NormalizerStep,
     TokenizerConfig,
     spelled,
+    with_word_end,
 )
 from dstok.formats.tokenizer_config import read_tokenizer_config
 from dstok.formats.upstream import DIGITS_PATTERN, NEWEST, WORDS_PATTERN, Upstream, upstream_version
@@ -142,11 +144,24 @@ def _describe_bytes(
     raw_ids, unknown = frozenset(raw), _read_unknown(model, vocab)
     own = {vocab.get(unknown[0])} if unknown else set()  # compiled/build.py looks whether merges have it as a side
     merges = _read_merges(model.need("merges"), vocab, raw_ids - own)
-    ignore_merges = _boolean_or_null(model, "ignore_merges")
+    ignore_merges, cuts = _boolean_or_null(model, "ignore_merges"), components.byte_cuts(cutting)
+    suffix = model.member("end_of_word_suffix")
+    word_end = suffix.text() if suffix.value else ""
+    if word_end:
+        tokens, merges = _mark_word_ends(suffix, vocab, tokens, raw_ids, merges)
     prefix = components.prefix_step(cutting)
     normalizer = (*read_normalizer(file.member("normalizer"), versions), *([prefix] if prefix else []))
-    return ModelDescription(splits, tokens, raw_ids, merges, components.raw_tokens(normalizer, added),
-                            ignore_merges, versions.patterns, normalizer, unknown=unknown)
+    described = ModelDescription(splits, tokens, raw_ids, merges, components.raw_tokens(normalizer, added),
+                                 ignore_merges, versions.patterns, normalizer, word_end=word_end,
+                                 unknown=unknown)
+    for value, what in ((suffix, "an end_of_word_suffix"), (file.member("pre_tokenizer"), "Digits after ByteLevel")):
+        if (word_end if value is suffix else cuts) and (ignore_merges or described.lost_bytes()):
+            value.unsupported(f"{what} in a model with ignore_merges, or with bytes without a token,")
+    if cuts is None:
+        return described
+    ends = [(token[0], token[-1]) if token else (0, 0) for token in tokens]
+    kept = (i for rule in described.merge_rules() if not cuts(ends[rule[0]][1], ends[rule[1]][0]) for i in rule)
+    return described._replace(merges=array("I", kept), cuts_bytes=True)
 
 
 def _describe_characters(
@@ -206,7 +221,7 @@ def _check_model_options(model: Value) -> None:
         dropout.unsupported("dropout, which makes encodings random")
     for key in ("continuing_subword_prefix", "end_of_word_suffix"):
         affix = model.get(key)
-        if affix is not None and affix.text():
+        if affix is not None and affix.text() and key == "continuing_subword_prefix":
             affix.unsupported(f"a {key}")
     unk_token = model.get("unk_token")
     if unk_token is not None:
@@ -263,6 +278,28 @@ def _read_merges(value: Value, vocab: Vocabulary, raw_ids: Iterable[int]) -> arr
     return array("I", (i for at, i in enumerate(vocab.merges) if at // 3 not in raw)) if raw else vocab.merges
 
 
+def _mark_word_ends(
+    suffix: Value, vocab: Vocabulary, tokens: TokenTable, raw_ids: frozenset[int], merges: array[int],
+) -> tuple[TokenTable, array[int]]:
+    """The tokens and merges with `WORD_END` for the suffix; see `ModelDescription.word_end`."""
+    end, text = decoded_bytes(suffix.text()), suffix.text()
+    found = [(vocab.get(char), vocab.get(char + text)) for byte, char in enumerate(BYTE_TO_CHAR)
+             if byte not in NOT_IN_UTF_8]
+    pairs = [(byte, at_end) for byte, at_end in found if byte is not None and at_end is not None]
+    last = vocab.get(spelling(WORD_END))
+    odd = (token for i, token in enumerate(tokens) if token and WORD_END in token and i not in raw_ids)
+    if not is_spelling(text) or last is None or pairs != found or not {*odd} <= {WORD_END, WORD_END + end}:
+        suffix.unsupported("an end_of_word_suffix that is no text of ByteLevel's, without a token of each byte and of "
+                           "each byte with it, or with longer tokens of the byte 0xFF,")
+    marked = [token[: -len(end)] + WORD_END if token and token.endswith(end) and len(token) > len(end)
+              and i not in raw_ids else token for i, token in enumerate(tokens)]
+    for at in range(0, len(merges), 3):
+        left, right, merged = (marked[i] or b"" for i in merges[at : at + 3])
+        if left + right != merged or WORD_END in left + right[:-1] or right == WORD_END:
+            raise UnsupportedError("a merge after the end of a word, or with a byte that no text has", PLACES["merges"])
+    return pack_tokens(marked), array("I", (i for pair in pairs for i in (pair[0], last, pair[1]))) + merges
+
+
 def _read_added_tokens(value: object, vocab: Vocabulary) -> Iterator[AddedToken]:
     owners: dict[int, str] = {}
     contents: set[str] = set()
@@ -311,12 +348,13 @@ def write_tokenizer_json(model: ModelDescription) -> str:
         "normalizer": parts["normalizer"], "pre_tokenizer": parts["pre_tokenizer"],
         "post_processor": _post_processor(model), "decoder": parts["decoder"],
         "model": {"type": "BPE", "dropout": None, "unk_token": parts["unk_token"], "continuing_subword_prefix": None,
-                  "end_of_word_suffix": None, "fuse_unk": parts["fuse_unk"],
+                  "end_of_word_suffix": model.word_end or None, "fuse_unk": parts["fuse_unk"],
                   "byte_fallback": model.characters is not None, "ignore_merges": model.ignore_merges,
                   "vocab": {}, "merges": []},
     }, ensure_ascii=False, indent=1)
     texts = {i: token_spelling(model, i) for i in set(model.merges)}
-    text = _with_tables(text, vocab, [(texts[left], texts[right]) for left, right, _ in model.merge_rules()])
+    listed = (rule for rule in model.merge_rules() if not model.word_end or model.tokens[rule[1]] != WORD_END)
+    text = _with_tables(text, vocab, [(texts[left], texts[right]) for left, right, _ in listed])
     written = _essence(read_tokenizer_json(text))._asdict()
     for name, expected in _essence(model)._asdict().items():
         if written[name] != expected:
@@ -329,7 +367,9 @@ def token_spelling(model: ModelDescription, token_id: int) -> str:
     token = model.tokens[token_id] or b""
     if token_id in model.raw_ids:
         return token.decode()
-    return spelling(token) if model.characters is None else spelled(token, token_id, model.characters)
+    if model.characters is not None:
+        return spelled(token, token_id, model.characters)
+    return spelling(with_word_end(token, model.word_end))
 
 
 def _added_token(index: int, token: AddedToken) -> dict[str, Any]:
@@ -420,4 +460,4 @@ def _essence(model: ModelDescription) -> ModelDescription:
     while tokens and tokens[-1] is None:
         tokens.pop()
     return model.without_places()._replace(tokens=pack_tokens(tokens), raw_ids=model.raw_ids - hidden,
-                                           config=TokenizerConfig(framing=model.config.framing))
+                                           cuts_bytes=False, config=TokenizerConfig(framing=model.config.framing))

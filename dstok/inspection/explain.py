@@ -112,7 +112,7 @@ def explain(model: Inspection, text: str | None = None) -> Explanation:
     if model.normalizer:
         lines = ["normalizer, of each stretch between added tokens with normalized=false:",
                  *(f"  {number}. {_described(step)}" for number, step in enumerate(model.normalizer)), ""]
-    lines += _characters(model, shown) if model.merges_characters else explain_cascade(model.automaton, shown)
+    lines += _characters(model, shown) if model.merges_characters else explain_cascade(model.cascade, shown)
     return Explanation("\n".join(lines))
 
 

@@ -17,18 +17,19 @@ from dstok.compiled.tables import Tables
 from dstok.core.bpe.merge import BPE
 from dstok.core.encode.decode import Decoder
 from dstok.core.encode.encoder import Encoder
-from dstok.core.split.automaton import Scanner
 from dstok.core.text.normalize import Normalizer
-from dstok.errors import ArgumentError
+from dstok.errors import ArgumentError, UnsupportedError
 from dstok.formats.description import AddedToken, NormalizerStep
 from dstok.normalizers import normalized_text
 from dstok.regex import Split
-from dstok.regex.cascade import Program
+from dstok.regex.cascade import Cascade, Program
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from dstok.core.split.automaton import Scanner
+    from dstok.core.split.two_sided import TwoSided
     from dstok.methods.offsets import Piece, Places
 
 
@@ -45,11 +46,11 @@ class Inspection:
 
     def __init__(
         self, tables: Tables, bpe: BPE, encoder: Encoder, decoder: Decoder, added: AddedTokens,
-        normalizer: Normalizer | None, program: Callable[[], Program], scanner: Callable[[], Scanner],
+        normalizer: Normalizer | None, program: Callable[[], Cascade], tagger: Callable[[], Scanner | TwoSided],
         places: Callable[[], Places],
     ) -> None:
         self._tables, self._bpe, self._encoder, self._decoder, self._added = tables, bpe, encoder, decoder, added
-        self._normalizer, self._program, self._scanner, self._places = normalizer, program, scanner, places
+        self._normalizer, self._program, self._tagger, self._places = normalizer, program, tagger, places
 
     @property
     def splits(self) -> tuple[Split, ...]:
@@ -57,14 +58,35 @@ class Inspection:
         return self._tables.splits
 
     @property
+    def word_end(self) -> str:
+        """The end_of_word_suffix; "" if there is none."""
+        return self._tables.header.word_end
+
+    @property
+    def cuts_bytes(self) -> bool:
+        """Whether a step after ByteLevel cuts inside characters. `splits` lacks these cuts, merges know them."""
+        return self._tables.header.cuts_bytes
+
+    @property
     def unicode_version(self) -> str:
         """The version of Unicode whose properties the patterns mean, such as "16.0"."""
         return self._tables.header.unicode_version
 
     @property
-    def automaton(self) -> Program:
-        """The one automaton that the steps compile to: its classes, states, and the meaning of each piece's end."""
+    def cascade(self) -> Cascade:
+        """The compiled steps: their classes, and the automaton of marked texts."""
         return self._program()
+
+    @property
+    def automaton(self) -> Program:
+        """The one automaton that the steps compile to: its classes, states, and the meaning of each piece's end.
+
+        Raises `UnsupportedError` for steps that are read from both sides.
+        """
+        found = self._program()
+        if not isinstance(found, Program):
+            raise UnsupportedError("one automaton for steps that are read from both sides: look at `cascade`")
+        return found
 
     @property
     def way(self) -> str:
@@ -80,7 +102,7 @@ class Inspection:
         >>> [span[:2] for span in dstok.load("deepseek-v3").inspect().spans("it 42")]
         [(0, 2), (2, 3), (3, 5)]
         """
-        return self._scanner().spans(utf8(text, False))
+        return self._tagger().spans(utf8(text, False))
 
     def pretokenize(self, text: Text, *, special: Special = "all", errors: Errors = "strict") -> list[Piece]:
         """The pieces of `text`, added tokens among them, with spans and alternatives. Keywords as `Tokenizer.encode`.

@@ -365,16 +365,19 @@ def accelerate(encoding: tiktoken.Encoding, *, strict: bool = False) -> tiktoken
     except DstokError as error:
         if strict:
             raise
-        _warn(encoding.name, error)
+        _warn(encoding.name, str(error))
         return encoding
 
 
-def install() -> None:
+def install(tell: Callable[[str, str], None] | None = None) -> None:
     """From now on `tiktoken.get_encoding` and `encoding_for_model` give encodings on dstok to every caller.
 
     An encoding that dstok cannot do exactly is tiktoken's own, with a warning. Earlier encodings stay as they are.
+    `tell`: called for each encoding with its name and the reason why it stays tiktoken's own, or "", in place of the
+    warning.
     """
-    _put(_made)
+    if not is_installed():
+        _put(functools.partial(_made, tell or _warn))
 
 
 def uninstall() -> None:
@@ -385,24 +388,23 @@ def uninstall() -> None:
 
 def is_installed() -> bool:
     """Whether `install` is in force."""
-    return vars(tiktoken.registry)["Encoding"] is _made
+    return vars(tiktoken.registry)["Encoding"] is not tiktoken.Encoding
 
 
 def _put(make: Any) -> None:
     registry: Any = tiktoken.registry
-    if registry.Encoding is not make:
-        registry.Encoding = make
-        registry.ENCODINGS.clear()
+    registry.Encoding = make
+    registry.ENCODINGS.clear()
 
 
-def _made(**parts: Any) -> tiktoken.Encoding:
+def _made(tell: Callable[[str, str], None], /, **parts: Any) -> tiktoken.Encoding:
     try:
-        if parts["name"] in MODELS:
-            return get_encoding(parts["name"])
-        return Encoding(**parts)
+        made = get_encoding(parts["name"]) if parts["name"] in MODELS else Encoding(**parts)
     except DstokError as error:
-        _warn(parts["name"], error)
+        tell(parts["name"], str(error))
         return tiktoken.Encoding(**parts)
+    tell(parts["name"], "")
+    return made
 
 
 def _of(encoding: tiktoken.Encoding) -> Encoding:
@@ -412,5 +414,6 @@ def _of(encoding: tiktoken.Encoding) -> Encoding:
                     mergeable_ranks=encoding._mergeable_ranks, special_tokens=encoding._special_tokens)  # noqa: SLF001
 
 
-def _warn(name: str, error: DstokError) -> None:
-    warnings.warn(f"{name} stays tiktoken's own, since dstok cannot do it exactly: {error}", stacklevel=3)
+def _warn(name: str, reason: str) -> None:
+    if reason:
+        warnings.warn(f"{name} stays tiktoken's own, since dstok cannot do it exactly: {reason}", stacklevel=4)

@@ -96,18 +96,23 @@ def accelerate(tokenizer: T, *, strict: bool = False) -> T:
     return tokenizer
 
 
-def install() -> None:
+def install(tell: Callable[[str, str], None] | None = None) -> None:
     """From now on `from_pretrained`, of `AutoTokenizer` and of the classes, gives accelerated tokenizers.
 
     Tokenizers that dstok cannot do stay unchanged, with a warning. `uninstall` ends it; tokenizers that were loaded
-    before it stay accelerated.
+    before it stay accelerated. `tell`: called for each tokenizer with its name and the reason why it stays unchanged,
+    or "", in place of the warning.
     """
     if "from_pretrained" in vars(Fast):
         return
 
     @functools.wraps(Fast.from_pretrained.__func__)
     def from_pretrained(cls: type, *args: Any, **kwargs: Any) -> Any:
-        return accelerate(super(Fast, cls).from_pretrained(*args, **kwargs))
+        tokenizer = super(Fast, cls).from_pretrained(*args, **kwargs)
+        if tell is None:
+            return accelerate(tokenizer)
+        tell(f"{type(tokenizer).__name__} {tokenizer.name_or_path}", _accelerate(tokenizer))
+        return tokenizer
 
     Fast.from_pretrained = classmethod(from_pretrained)
 

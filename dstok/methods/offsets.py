@@ -35,6 +35,7 @@ from dstok.normalizers import NormalizedText, blanks, normalized_text
 from dstok.regex.cascade import Tag
 
 if TYPE_CHECKING:
+    from dstok.core.split.two_sided import TwoSided
     from dstok.tokenizer import Tokenizer
 
 Ids: TypeAlias = "npt.NDArray[np.uint32]"
@@ -202,6 +203,22 @@ def _without(spans: Spans, lead: npt.NDArray[np.int64], trail: npt.NDArray[np.in
     return np.stack([starts, np.where(ends >= trail, np.maximum(ends - trail, starts), ends)], axis=1)
 
 
+def add_tagged(
+    pieces: list[Piece], tagger: Scanner | TwoSided, tags: Sequence[Tag], data: bytes, at: int, stop: int, chars: int,
+) -> int:
+    """Adds the kept pieces of `data[at:stop]`, which begins at character `chars`; returns the character at its end."""
+    if isinstance(tagger, Scanner):
+        reasons = [None if tag.dropped else (tag.step, tag.alternative) for tag in tags]
+        return add_pieces(pieces, Piece, tagger, reasons, data, at, stop, chars)
+    for start, end, number in tagger.spans(data[at:stop]):
+        shown, tag = data[at + start : at + end].decode(), tags[number]
+        if not tag.dropped:
+            pieces.append(Piece(
+                shown, at + start, at + end, chars, chars + len(shown), tag.step, tag.alternative))
+        chars += len(shown)
+    return chars
+
+
 class Places:
     """The places of the ids that one model gives.
 
@@ -209,8 +226,8 @@ class Places:
     """
 
     def __init__(
-        self, encoder: Encoder, normalizer: Normalizer | None, tagged: Callable[[], tuple[Scanner, Sequence[Tag]]],
-        trimmer: Trimmer | None,
+        self, encoder: Encoder, normalizer: Normalizer | None,
+        tagged: Callable[[], tuple[Scanner | TwoSided, Sequence[Tag]]], trimmer: Trimmer | None,
     ) -> None:
         self._encoder, self._normalizer = encoder, normalizer
         self._tagged, self._trimmer = tagged, trimmer
@@ -239,15 +256,13 @@ class Places:
         added = self._encoder.added(text, policy)
         normalized = self._normalized_text(text, policy)
         data = utf8(text, False) if normalized is None else normalized.text
-        scanner, tags = self._tagged()
-        reasons = [None if tag.dropped else (tag.step, tag.alternative) for tag in tags]
-        pieces, at, chars = list[Piece](), 0, 0
+        tagged, pieces, at, chars = self._tagged(), list[Piece](), 0, 0
         for id, start, end in added:
-            chars = add_pieces(pieces, Piece, scanner, reasons, data, at, start, chars)
+            chars = add_tagged(pieces, *tagged, data, at, start, chars)
             token = data[start:end].decode()
             pieces.append(Piece(token, start, end, chars, chars + len(token), None, None, id))
             at, chars = end, chars + len(token)
-        add_pieces(pieces, Piece, scanner, reasons, data, at, len(data), chars)
+        add_tagged(pieces, *tagged, data, at, len(data), chars)
         if normalized is None or not pieces:
             return pieces
         in_chars = np.array([(piece.char_start, piece.char_end) for piece in pieces], np.int64)

@@ -10,7 +10,7 @@ takes along may be untrusted. If no text of an added token has untrusted text in
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -34,12 +34,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from dstok.core.text.added_tokens import Policy
+    from dstok.methods.offsets import Encoding
     from dstok.tokenizer import Tokenizer
 
 Segments = Iterable[tuple[Text, bool]]
-
-
-Part = tuple[str, "Policy", list[int]]  # a text that is encoded as one, and the ends of its segments in characters
+Part = tuple[str, "Policy", Sequence[int]]  # a text that is encoded as one, and the ends of its segments in characters
 
 
 @explained
@@ -96,6 +95,23 @@ def encode_segments_batch(
     return in_dtype(ids, dtype), offsets, np.repeat(numbers, counts)
 
 
+@explained
+def encode_segments_with_offsets(
+    self: Tokenizer, segments: Segments, *, special: Special = "all", errors: Errors = "strict",
+) -> Encoding:
+    """The ids of a joined text in segments, with their spans and pieces in it as `encode_with_offsets` has them.
+
+    Keywords and errors as `encode_segments`.
+
+    >>> import dstok
+    >>> tok = dstok.load("deepseek-v3")
+    >>> tok.encode_segments_with_offsets([("<｜User｜>", True), ("hi", False)]).char_spans.tolist()
+    [[0, 8], [8, 10]]
+    """
+    [(text, policy, _)] = _Work(self, True, special, False, False, errors).parts(segments)
+    return self._places.encoding(text, policy, trim=True)
+
+
 class _Work:
     """One call: its keywords, and the number of the next segment."""
 
@@ -140,7 +156,7 @@ class _Work:
                 borders = np.searchsorted(encoding.char_spans[:, 0], ends[:-1])  # no id begins before the one before it
                 counts += np.diff(borders, prepend=0, append=len(encoding)).tolist()
             else:
-                ids.append(np.array(self.tok._encoder.encode(text, policy, False), np.uint32))
+                ids.append(self.tok._encoder.encode_array(text, policy, False))
                 counts.append(len(ids[-1]))
         numbers += range(len(counts) - 1)
         ids.append(np.array(self.options.after, np.uint32))

@@ -1,12 +1,11 @@
 """The core's objects that find pieces, and texts in the form that they read: one, many, or one that comes in parts.
 
-In: a `Cascade`; texts. Out: a `Finder`, and a function that also says why each piece is one; spans in flat arrays, and
-where each text's begin among them; lists; counts; pieces as soon as they are sure.
-Invariant: tables and kernels are those of a tokenizer. The finder reads from the left alone where it can, otherwise
-from both sides (regex/two_sided.py). A text that is an ASCII `str` or valid UTF-8 is not copied. Many texts, by several
-threads, have the results of single calls, in their order; the error of the first faulty text is raised, with its
-number, before anything is split. A stream holds the longest piece and the text to be read after it, in linear time. A
-splitter that reads from both sides is sure of no piece before the end of the text, and holds all of it.
+In: a `Cascade`; texts. Out: a `Finder`; spans in flat arrays, and where each text's begin among them; lists; counts;
+pieces as soon as they are sure.
+Invariant: tables and kernels are those of a tokenizer. A text that is an ASCII `str` or valid UTF-8 is not copied. Many
+texts, by several threads, have the results of single calls, in their order; the error of the first faulty text is
+raised, with its number, before anything is split. A stream holds the longest piece and the text to be read after it, in
+linear time.
 """
 
 from __future__ import annotations
@@ -32,62 +31,22 @@ from dstok._util.arguments import (
 from dstok._util.threads import map_by_threads
 from dstok.compiled.programs import find_stored, tables_of
 from dstok.core.encode.pieces import SpanPass, in_characters
-from dstok.core.split.automaton import Scanner, pack_edges
 from dstok.core.split.finder import Finder
-from dstok.core.split.two_sided import TwoSided
 from dstok.core.text.utf8 import Rows, first_invalid
-from dstok.errors import ArgumentError, TextError, UnsupportedError
+from dstok.errors import ArgumentError, TextError
 from dstok.methods.incremental import Incoming
 from dstok.regex import Split
-from dstok.regex.cascade import Cascade, Program
-from dstok.regex.compile_budget import LimitError, explained
-from dstok.regex.marked_language import Marked
-from dstok.regex.parser import parse
-from dstok.regex.two_sided import make_bimachine
+from dstok.regex.cascade import Cascade
 
 Spans: TypeAlias = "npt.NDArray[np.int64]"
-Tagger = Callable[[bytes], list[tuple[int, int, int]]]
 Unit = Literal["bytes", "characters"]
 Found = TypeVar("Found")
 PART = 1 << 20  # bytes of text that a thread takes at a time
 
 
 def finder_of(splits: Sequence[Split], unicode_version: str, compiled: Callable[[], Cascade]) -> Finder:
-    """The finder of the pieces of steps, which `compiled` compiles if they are not stored. Raises as `make_finder`."""
-    stored = find_stored(splits, unicode_version)
-    return make_finder(compiled()) if stored is None else stored.finder()
-
-
-def make_finder(cascade: Cascade) -> Finder:
-    """The finder of the pieces. Raises `UnsupportedError` if the tables would be too large."""
-    if isinstance(cascade, Program):
-        try:
-            return tables_of(cascade).finder()
-        except ValueError:
-            pass  # more states than it can have: read from both sides
-    return _two_sided(cascade, cascade.visible, b"\0\1")
-
-
-def make_tagger(cascade: Cascade) -> Tagger:
-    """A function that returns (start, end, number of the tag) of all pieces of valid UTF-8, dropped ones included."""
-    pages, numbers = cascade.alphabet.pages()
-    if isinstance(cascade, Program):
-        try:
-            edges = pack_edges(cascade.dfa.edges, pages[:128])
-            return Scanner(pages, numbers, edges, cascade.dfa.symbols).spans
-        except (UnsupportedError, ValueError):
-            pass  # tags keep more ends open at once, or need more states: read from both sides
-    return _two_sided(cascade, cascade.marked, bytes(tag.dropped for tag in cascade.tags)).spans
-
-
-def _two_sided(cascade: Cascade, marked: Marked, dropped: bytes) -> TwoSided:
-    try:
-        sides = make_bimachine(marked)
-    except LimitError as error:
-        trees = [parse(split.pattern, split.unicode_version or cascade.unicode_version) for split in cascade.splits]
-        raise UnsupportedError(explained(error, *trees)) from None
-    pages, numbers = cascade.alphabet.pages()
-    return TwoSided(pages, numbers, sides.forward, sides.backward, sides.marks, dropped, marked.end)
+    """The finder of the pieces of steps, which `compiled` compiles if they are not stored. Raises as `tables_of`."""
+    return (find_stored(splits, unicode_version) or tables_of(compiled())).finder()
 
 
 def checked_unit(unit: str) -> None:
@@ -203,8 +162,7 @@ class SplitStream(Incoming):
         super().__init__(errors)
         self._span_pass = span_pass
         self._held = bytearray()
-        self._wait = 0
-        self._whole = span_pass.strategy() == "both sides"
+        self._wait, self._left = 0, 1
 
     def feed(self, text: Text) -> list[str]:
         """The pieces that are sure after `text`. Raises `TextError` with the offset in the stream, `ArgumentError`."""
@@ -216,12 +174,9 @@ class SplitStream(Incoming):
 
     def _advance(self, text: Text, final: bool) -> list[str]:
         self._held += self._utf8(text, final)
-        if self._whole:
-            held, self._held = (bytes(self._held), bytearray()) if final else (b"", self._held)
-            return self._span_pass.split(held)
         if not final and len(self._held) < self._wait:
             return []
-        spans, end = self._span_pass.settled_spans(self._held, final)
+        spans, end, self._left = self._span_pass.settled_spans(self._held, final, self._left)
         pieces = [self._held[start:stop].decode() for start, stop in spans.tolist()]
         del self._held[:end]
         self._wait = 0 if end else 2 * len(self._held)  # an endless piece is not read again for each part

@@ -6,8 +6,8 @@ two sets of patterns: those in the published files of its models, and llama.cpp'
 the published ones. What is compared is the patterns, with one Unicode version: not how llama.cpp runs them, and no
 normalizers.
 Source: pre_types.json, from llama.cpp v0.5.0 (MIT), src/llama-vocab.cpp. It has a fingerprint of each set, for the
-newest upstream; tests/pretokenizer/test_pre_types.py makes them anew. Three names have no patterns, since llama.cpp has
-code for them (kimi-k2, afmoe), or since the automaton is too large (jais-2).
+newest upstream; tests/pretokenizer/test_pre_types.py makes them anew. Two names (kimi-k2, afmoe) have only those of the
+published files, since llama.cpp has code for them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ class PreType(NamedTuple):
 
     names: first those whose `ignore_merges` is the model's. proof: "own" if llama.cpp's own patterns cut every text as
     the splitter does, "published" if those of the published files do, "nearest" if none do. difference: the shortest
-    text that llama.cpp's own patterns cut otherwise, with the splitter's pieces and theirs; None for "own".
+    text that llama.cpp's own patterns cut otherwise, with the splitter's pieces and theirs; None for "own", and where
+    llama.cpp has code.
     """
 
     names: list[str]
@@ -60,7 +61,8 @@ def pre_type(splitter: Splitter, ignore_merges: bool = False) -> PreType:
                        key=lambda entry: entry["ignore_merges"] is not ignore_merges)
         if alike:
             names = [name for entry in alike for name in entry["names"]]
-            own = None if proof == "own" else splitter.analyze().difference(Splitter(alike[0]["patterns"]))
+            patterns = alike[0]["patterns"] if proof == "published" else []
+            own = splitter.analyze().difference(Splitter(patterns)) if patterns else None
             return PreType(names, proof, own, data["version"])
     found = []
     for entry in {entry["fingerprint"]: entry for entry in data["pre_types"][::-1] if entry["patterns"]}.values():

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from dstok._util.arguments import Errors, Text, explained
 from dstok._util.objects import lazy
+from dstok.compiled.programs import tables_of
 from dstok.core.encode.pieces import SpanPass, in_characters
 from dstok.core.split.automaton import PathReader
 from dstok.errors import ArgumentError, GroupError, PickleError, UnsupportedError
-from dstok.pretokenizer.pieces import Unit, checked_unit, make_finder, readable
+from dstok.pretokenizer.pieces import Unit, checked_unit, readable
 from dstok.regex.ast import Group, Node, is_nullable, nodes
 from dstok.regex.cascade import Cascade, compile_matches
 from dstok.regex.match_tables import MatchTables, make_match_tables, refused_groups
@@ -73,7 +74,7 @@ class MatchPattern:
     def span_pass(self) -> SpanPass:
         """The pass that finds the matches of at least one character; the splitter's, if these are its pieces."""
         matches = compile_matches(self._split, self._version)
-        return self._own_pass if matches.visible == self._cascade.visible else SpanPass(make_finder(matches))
+        return self._own_pass if matches.visible == self._cascade.visible else SpanPass(tables_of(matches).finder())
 
     @lazy
     def tables(self) -> MatchTables:
@@ -147,15 +148,15 @@ class MatchPattern:
 
     def blocks(self, data: str | bytes) -> Iterator[Spans]:
         """The same matches, some at a time: the first ones are there before the rest of the text is read."""
-        if len(data) <= BLOCK or self.empty or self.span_pass.strategy() == "both sides":
+        if len(data) <= BLOCK or self.empty:
             yield self.spans(data)
             return
-        view, at, size = memoryview(data.encode() if isinstance(data, str) else data), 0, BLOCK
+        view, at, size, left = memoryview(data.encode() if isinstance(data, str) else data), 0, BLOCK, 1
         while at < len(view):
             stop = min(at + size, len(view))
             while stop < len(view) and view[stop] & 0xC0 == 0x80:  # inside a character
                 stop -= 1
-            found, read = self.span_pass.settled_spans(view[at:stop], stop == len(view))
+            found, read, left = self.span_pass.settled_spans(view[at:stop], stop == len(view), left)
             if len(found):
                 yield found + at
             at, size = at + read, BLOCK if read else 2 * size

@@ -14,19 +14,18 @@ from dstok._util.arguments import Errors, Text, explained, replaces_faults, utf8
 from dstok._util.files import write_at_once
 from dstok._util.json_value import load_json
 from dstok._util.objects import lazy
+from dstok.compiled.programs import make_tagger
 from dstok.core.encode.pieces import SpanPass, in_characters
-from dstok.errors import ArgumentError, PatternError
+from dstok.errors import ArgumentError, PatternError, UnsupportedError
 from dstok.formats.upstream import NEWEST, upstream_version
-from dstok.methods.offsets import Piece
+from dstok.methods.offsets import Piece, add_tagged
 from dstok.pretokenizer import sources
 from dstok.pretokenizer.analysis import Analysis
 from dstok.pretokenizer.pieces import (
     SplitStream,
-    Tagger,
     Unit,
     checked_unit,
     finder_of,
-    make_tagger,
     map_each,
     readable,
     span_texts,
@@ -34,7 +33,7 @@ from dstok.pretokenizer.pieces import (
 from dstok.pretokenizer.re_api import Matcher
 from dstok.pretokenizer.sources import Dialect
 from dstok.regex import Split
-from dstok.regex.cascade import Cascade, compile_cascade
+from dstok.regex.cascade import Cascade, compile_cascade, placed
 from dstok.regex.compile_budget import stage
 
 if TYPE_CHECKING:
@@ -42,6 +41,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from dstok._util.files import StrPath
+    from dstok.core.split.automaton import Scanner
+    from dstok.core.split.two_sided import TwoSided
     from dstok.tokenizer import Tokenizer
 
 
@@ -81,8 +82,7 @@ class Splitter:
         except PatternError as error:
             if len(self.splits) == 1:
                 raise
-            where = next(s.where for s in self.splits if s.pattern == error.pattern)
-            raise PatternError(f"{where}: {error.message}", error.pattern, error.position) from None
+            raise placed(error, self.splits) from None
 
     @classmethod
     def _of(cls, splits: tuple[Split, ...], unicode_version: str, name: str = "") -> Splitter:
@@ -133,6 +133,8 @@ class Splitter:
         ['it', ' ', '42']
         """
         model = tokenizer.inspect()
+        if model.cuts_bytes:
+            raise UnsupportedError("the splitting of a model that cuts digits after ByteLevel, inside characters, too")
         return cls._of(model.splits, model.unicode_version, tokenizer.name)
 
     @classmethod
@@ -224,17 +226,13 @@ class Splitter:
         >>> [(p.text, p.step, p.alternative) for p in dstok.Splitter(["a|b", "x"]).pieces("abxy")]
         [('a', 0, 0), ('b', 0, 1), ('x', 1, 0), ('y', None, None)]
         """
-        data, at = utf8(text, replaces_faults(errors)), 0
+        data = utf8(text, replaces_faults(errors))
         found: list[Piece] = []
-        for start, end, number in self._tagger(data):
-            shown, tag = data[start:end].decode(), self._cascade.tags[number]
-            if not tag.dropped:
-                found.append(Piece(shown, start, end, at, at + len(shown), tag.step, tag.alternative))
-            at += len(shown)
+        add_tagged(found, self._tagger, self._cascade.tags, data, 0, len(data), 0)
         return found
 
     @lazy
-    def _tagger(self) -> Tagger:
+    def _tagger(self) -> Scanner | TwoSided:
         return make_tagger(self._cascade)
 
     def spans_batch(
@@ -273,9 +271,7 @@ class Splitter:
         return map_each(self._span_pass.count, texts, num_threads, errors)
 
     def stream(self, *, errors: Errors = "strict") -> SplitStream:
-        r"""A stream for a text that comes in parts.
-
-        A splitter that reads from both sides (`strategy()`) gives all pieces at the end.
+        r"""A stream for a text that comes in parts. It gives a piece once no later text can change it.
 
         >>> import dstok
         >>> stream = dstok.Splitter(r"\w+").stream()

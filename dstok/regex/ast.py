@@ -8,7 +8,7 @@ Invariant: `position` is the index, in code points, of the node's construct in i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dstok.unicode.code_point_set import CodePointSet
 
@@ -36,6 +36,13 @@ class Before:
 
     set: CodePointSet
     at_start: bool
+    position: int
+
+
+@dataclass(frozen=True)
+class SearchStart:
+    r"""No width: `\G`. The search for the match began here: at the start of the text, or at the end of a match."""
+
     position: int
 
 
@@ -122,7 +129,8 @@ class Group:
     position: int
 
 
-Node = Chars | Look | Before | Around | Atomic | Concat | Alternate | Repeat | Test | OracleLetters | Fixed | Group
+Node = (Chars | Look | Before | SearchStart | Around | Atomic | Concat | Alternate | Repeat | Test | OracleLetters
+        | Fixed | Group)
 
 
 def nodes(node: Node) -> Iterator[Node]:
@@ -159,6 +167,17 @@ def is_nullable(node: Node) -> bool:
     if isinstance(node, (Repeat, Atomic, Group)):
         return (isinstance(node, Repeat) and node.low == 0) or is_nullable(node.item)
     return node.nullable if isinstance(node, Fixed) else not isinstance(node, Chars)
+
+
+def at_search_start(node: Node, here: bool) -> Node:
+    r"""The node for matches that begin where the search began (`here`), or later: without each `\G` in front."""
+    if isinstance(node, SearchStart):
+        return Concat(()) if here else Alternate(())
+    if isinstance(node, Alternate):
+        return replace(node, items=tuple(at_search_start(item, here) for item in node.items))
+    if isinstance(node, Concat) and node.items:
+        return Concat((at_search_start(node.items[0], here), *node.items[1:]))
+    return replace(node, item=at_search_start(node.item, here)) if isinstance(node, Group) else node
 
 
 def length_of(node: Node) -> int | None:

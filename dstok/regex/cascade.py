@@ -11,6 +11,7 @@ swaps the roles. Source: upstream's `SplitDelimiterBehavior`, measured in tests/
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,9 +20,9 @@ from dstok._util.objects import lazy
 from dstok.errors import PatternError, UnsupportedError
 from dstok.regex import BEHAVIORS, Split
 from dstok.regex.alphabet import Alphabet, build_alphabet
-from dstok.regex.ast import Around, Node, character_sets, nodes
+from dstok.regex.ast import Around, Node, at_search_start, character_sets, nodes
 from dstok.regex.compile_budget import LimitError, explained, stage
-from dstok.regex.dfa import DEAD, DFA, NO_TAG
+from dstok.regex.dfa import DEAD, DFA, NO_TAG, START
 from dstok.regex.lookaround import OracleAlphabet, replace_look_around
 from dstok.regex.marked_language import Marked, find_pieces, mark_cascade, mark_dropped, mark_step, rename_marks
 from dstok.regex.nfa import build_nfa, determinize
@@ -117,8 +118,7 @@ def compile_splits(splits: Sequence[Split], unicode_version: str = "16.0") -> Pr
     try:
         alphabet, stages, tags = _stages(tuple(splits), unicode_version, True)
     except PatternError as error:
-        where = next((f"{split.where}: " for split in splits if split.where and split.pattern == error.pattern), "")
-        raise PatternError(f"{where}{error.message}", error.pattern, error.position) from None
+        raise placed(error, splits) from None
     try:
         boundaries = find_pieces(_kept_or_dropped(stages[-1], tags))
     except UnsupportedError as error:
@@ -129,6 +129,12 @@ def compile_splits(splits: Sequence[Split], unicode_version: str = "16.0") -> Pr
                 raise UnsupportedError(cause.message, split.where) from None
         raise AssertionError("the last stage is one of the stages") from error
     return Program(tuple(splits), unicode_version, alphabet, stages[-1], tags, boundaries)
+
+
+def placed(error: PatternError, splits: Sequence[Split]) -> PatternError:
+    """The error with the place of its pattern in a file, if it has one."""
+    where = next((f"{split.where}: " for split in splits if split.where and split.pattern == error.pattern), "")
+    return PatternError(f"{where}{error.message}", error.pattern, error.position)
 
 
 @stage("compiling patterns")
@@ -165,29 +171,53 @@ def _stages(
     """
     if len(splits) > MAX_STEPS:
         raise UnsupportedError(f"more than {MAX_STEPS} Split steps", splits[MAX_STEPS].where)
+    splits = _with_short_chunks(splits)
     trees = [_tree(split, unicode_version) for split in splits]
     alphabet = _alphabet(splits, trees)
     if not splits:
         nothing = DFA((((DEAD, NO_TAG),) * (alphabet.end + 1),) * 2)
-        return alphabet, [mark_step(nothing, (_GAP,), {NO_TAG: 0}, "Isolated", False)], (_GAP,)
+        return alphabet, [mark_step(nothing, START, (_GAP,), {NO_TAG: 0}, "Isolated", False)], (_GAP,)
     letters = [OracleAlphabet(alphabet) for _ in splits]
     matches = [_matches(split, tree, own, empty) for split, tree, own in zip(splits, trees, letters)]
-    found = [sorted({tag for row in dfa.edges for _, tag in row} - {NO_TAG}) for dfa in matches]
+    found = [sorted({tag for row in dfa.edges for _, tag in row} - {NO_TAG}) for dfa, _ in matches]
     reasons = [(None, None), *((step, own) for step, each in enumerate(found) for own in each)]
-    tags = tuple(Tag(*reason, dropped) for dropped in (False, True) for reason in reasons)
+    drops = (False, True) if any(split.behavior == "Removed" for split in splits) else (False,)
+    tags = tuple(Tag(*reason, dropped) for dropped in drops for reason in reasons)
     stages: list[Marked] = []
     for step, split in enumerate(splits):
         removed = split.behavior == "Removed"
         numbers = {own: tags.index(Tag(step, own, removed and not split.invert)) for own in found[step]}
         numbers[NO_TAG] = tags.index(Tag(None, None, removed and split.invert))
         try:
-            marked = mark_step(matches[step], tags, numbers, split.behavior, split.invert, letters[step])
+            marked = mark_step(*matches[step], tags, numbers, split.behavior, split.invert, letters[step])
             stages.append(_below(stages[-1], marked, tags) if stages else marked)
         except UnsupportedError as error:
             looks = [f"{'look-ahead' if each.ahead else 'look-behind'} at position {each.position}"
                      for each in nodes(trees[step]) if isinstance(each, Around)]  # they cause marks of many states
             raise UnsupportedError(explained(error, *trees[: step + 1]), _place(split, *looks)) from None
     return alphabet, tuple(stages), tags
+
+
+_CHUNKS = re.compile(r"\\p{Nd}{1,([1-9]\d{0,2})}\(\?=\(\?>\\p{Nd}{\1}\)\*\(\?:\\P{Nd}\|\$\)\)\|\\G\\p{Nd}{\1}")
+_THREES = (r"\A\p{Nd}{1,2}(?=\p{Nd}{3}+\z)", r"\A\p{Nd}{3}|\G\p{Nd}{3}")
+
+
+def _with_short_chunks(splits: tuple[Split, ...]) -> tuple[Split, ...]:
+    r"""The steps, with chunks of 3 digits for those of 510, of which the next two steps make threes from the right.
+
+    So Trinity's files cut numbers. Chunks of any multiple of 3, from the right, end where threes end: the same pieces.
+
+    >>> chunks = r"\p{Nd}{1,510}(?=(?>\p{Nd}{510})*(?:\P{Nd}|$))|\G\p{Nd}{510}"
+    >>> _with_short_chunks((Split(chunks), *map(Split, _THREES)))[0].pattern
+    '\\p{Nd}{1,3}(?=(?>\\p{Nd}{3})*(?:\\P{Nd}|$))|\\G\\p{Nd}{3}'
+    """
+    for at, (one, *others) in enumerate(zip(splits, splits[1:], splits[2:])):
+        found = _CHUNKS.fullmatch(one.pattern)
+        isolating = all((each.behavior, each.invert) == ("Isolated", False) for each in (one, *others))
+        if found and int(found[1]) % 3 == 0 and tuple(each.pattern for each in others) == _THREES and isolating:
+            short = one._replace(pattern=one.pattern.replace(found[1], "3"))
+            return (*splits[:at], short, *splits[at + 1 :])
+    return splits
 
 
 def _kept_or_dropped(marked: Marked, tags: Sequence[Tag]) -> Marked:
@@ -218,12 +248,19 @@ def _tree(split: Split, unicode_version: str) -> Node:
         raise UnsupportedError(error.message, _place(split, error.where)) from None
 
 
-def _matches(split: Split, tree: Node, letters: OracleAlphabet, empty: bool) -> DFA:
-    """The match DFA of a step."""
+def _matches(split: Split, tree: Node, letters: OracleAlphabet, empty: bool) -> tuple[DFA, int]:
+    """The match DFA of a step, and its start for matches that begin where the search began."""
     if split.behavior not in BEHAVIORS:
         raise UnsupportedError(f"the behavior {split.behavior!r}", split.where)
     try:
-        return determinize(build_nfa(replace_look_around(tree, letters), letters, empty))
+        node = replace_look_around(tree, letters)
+        later, here = (at_search_start(node, begun) for begun in (False, True))
+        matches = determinize(build_nfa(later, letters, empty))
+        if later == here:
+            return matches, START
+        more, shift = determinize(build_nfa(here, letters, empty)).edges[START:], len(matches.edges) - START
+        rows = (tuple((target and target + shift, tag) for target, tag in row) for row in more)
+        return DFA((*matches.edges, *rows)), START + shift
     except UnsupportedError as error:
         raise UnsupportedError(explained(error, tree), _place(split, error.where)) from None
 

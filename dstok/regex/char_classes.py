@@ -30,8 +30,8 @@ _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v", "a": "\a", "e
 _HEX = CodePointSet.from_chars("0123456789abcdefABCDEF")
 _NUMERIC = {"x": re.compile(r"\{[0-9A-Fa-f]{1,8}\}|[0-9A-Fa-f]{2}"), "u": re.compile("[0-9A-Fa-f]{4}")}
 _REFUSED = {
-    "c": "a control escape", "C": "a control escape", "M": "a meta escape", "G": "the anchor \\G, which asks where the "
-    "search began,", "K": "\\K, which moves the start of a match,", "X": "\\X, a grapheme cluster,",
+    "c": "a control escape", "C": "a control escape", "M": "a meta escape",
+    "K": "\\K, which moves the start of a match,", "X": "\\X, a grapheme cluster,",
     "y": "\\y, a border of grapheme clusters,", "Y": "\\Y, no border of grapheme clusters,",
     "k": "a back-reference, which is not regular,", "g": "a call of a group, which is not regular,",
 } | {d: "a back-reference, which is not regular," for d in "123456789"}

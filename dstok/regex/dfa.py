@@ -12,7 +12,7 @@ Source: Moore's partition refinement.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Callable, Collection, Sequence, Sized
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -138,13 +138,33 @@ def minimize(edges: list[list[Edge]], end: int | None = None) -> DFA:
 def equivalence(rows: Sequence[Sequence[int]], block: list[int]) -> list[int]:
     """The coarsest refinement of a partition, given by `block` numbers, such that each block leads to one block.
 
-    `rows` has the next state by state and symbol.
+    `rows` has the next state by state and symbol. Only states that lead to a state with a new number are looked at
+    again. They differ from the rest of their block, which leads to no such state. Of a block that is divided the
+    largest part keeps the number, so a state gets log2(n) new ones at most.
     """
-    while True:
-        spend(len(rows) * len(rows[0]))
-        signatures: dict[tuple[int, ...], int] = {}
-        refined = [signatures.setdefault((own, *map(block.__getitem__, row)), len(signatures))
-                   for own, row in zip(block, rows)]
-        if len(signatures) == len(set(block)):
-            return block
-        block = refined
+    block, members = block.copy(), [set[int]() for _ in range(max(block) + 1)]
+    into: list[set[int]] = [set() for _ in rows]
+    for state, row in enumerate(rows):
+        members[block[state]].add(state)
+        for target in row:
+            into[target].add(state)
+    changed: Collection[int] = range(len(rows))
+    while changed:
+        spend(len(changed) * len(rows[0]))
+        found: dict[int, dict[tuple[int, ...], set[int]]] = {}
+        for state in changed:
+            found.setdefault(block[state], {}).setdefault(tuple(map(block.__getitem__, rows[state])), set()).add(state)
+        changed = set()
+        for number, signatures in found.items():
+            parts = sorted(signatures.values(), key=len)
+            if len(members[number]) - sum(map(len, parts)) < len(parts[-1]):
+                parts.append(members[number].difference(*parts))  # the rest, which may be empty
+                members[number] = parts.pop(-2)
+            else:
+                members[number].difference_update(*parts)
+            for part in filter(None, parts):
+                for state in part:
+                    block[state] = len(members)
+                    changed |= into[state]
+                members.append(part)
+    return block

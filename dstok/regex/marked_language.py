@@ -111,11 +111,13 @@ _DONE: _Claims = (("done", 0), None, frozenset())
 
 @stage("marking the texts of a step")
 def mark_step(
-    matches: DFA, tags: Sequence[Hashable], numbers: Mapping[int, int], behavior: str, invert: bool,
+    matches: DFA, search_start: int, tags: Sequence[Hashable], numbers: Mapping[int, int], behavior: str, invert: bool,
     letters: OracleAlphabet | None = None,
 ) -> Marked:
-    """The marked texts of one step.
+    r"""The marked texts of one step.
 
+    A match that begins where the search for it began, after a match or at the start of the text, begins in the state
+    `search_start` of the match DFA, others in `START`; only `\G` makes these differ.
     `numbers` gives the index in `tags` for each tag of the match DFA, and under `NO_TAG` the index of a gap's tag.
     With `letters` the match DFA reads oracle letters; the marked texts still have symbols.
     """
@@ -125,9 +127,9 @@ def mark_step(
     begun: _Claims = (("text", 0), None, frozenset())
     if letters is None or not letters.predicates:
         end = matches.symbols - 1
-        return _determinize(begun, _Step(matches, numbers, glued, end).step, _DONE, end, tags)
+        return _determinize(begun, _Step(matches, search_start, numbers, glued, end).step, _DONE, end, tags)
     end, of_symbol, checks = letters.alphabet.end, letters.of_symbol(), Checks(letters)
-    inner = _Step(matches, numbers, glued, letters.end)
+    inner = _Step(matches, search_start, numbers, glued, letters.end)
 
     def step(state: tuple[_Claims, Any], symbol: int) -> Iterable[tuple[_Claims, Any]]:
         """Guesses the oracle letter of each symbol; `checks` rejects wrong guesses."""
@@ -146,9 +148,10 @@ class _Step:
     """The nondeterministic automaton behind `mark_step`: at a piece's start it guesses whether the piece is a match."""
 
     def __init__(
-        self, matches: DFA, numbers: Mapping[int, int], glued: frozenset[tuple[str, str]], end: int,
+        self, matches: DFA, search_start: int, numbers: Mapping[int, int], glued: frozenset[tuple[str, str]], end: int,
     ) -> None:
         self.edges, self.end, self.numbers, self.glued = matches.edges, end, numbers, glued
+        self.search_start = search_start
 
     def step(self, state: _Claims, symbol: int) -> Iterable[_Claims]:
         """The states after a symbol, for texts without oracle letters: the last symbol is the end."""
@@ -171,9 +174,9 @@ class _Step:
             return [_DONE] if kind.startswith(("text", "after")) else []
         empty = self.edges[START][letter][1] != NO_TAG  # the empty text matches here, unless a longer one does
         if kind == "gap":
-            return [*self.begin("gap", True, still, letter), *([] if empty else [self.gap(still, letter)])]
+            return [*self.begin("gap", True, still, letter), *([] if empty else [self.gap(still, letter, START)])]
         if kind == "after gap":
-            return [*self.begin("gap", False, still, letter), *([self.gap(still, letter)] if empty else [])]
+            return [*self.begin("gap", False, still, letter), *([self.gap(still, letter, START)] if empty else [])]
         if kind != "match":
             return self.begin(kind.removeprefix("after "), False, still, letter)
         target, tag = self.edges[q][letter]
@@ -181,17 +184,18 @@ class _Step:
         ended = self.begin("match", True, (still | {target}) - {DEAD}, letter) if tag != NO_TAG else []
         return further + ended
 
-    def gap(self, still: frozenset[int], letter: int) -> _Claims:
-        """In a gap each character claims that no match begins with it."""
-        return ("gap", 0), None, (still | {self.edges[START][letter][0]}) - {DEAD}
+    def gap(self, still: frozenset[int], letter: int, start: int) -> _Claims:
+        """In a gap each character claims that no match begins with it, in the state `start`."""
+        return ("gap", 0), None, (still | {self.edges[start][letter][0]}) - {DEAD}
 
     def begin(self, before: str, glued: bool, still: frozenset[int], letter: int) -> list[_Claims]:
         """A gap or a match begins with `letter`; `glued`: no mark stands before it."""
-        target = self.edges[START][letter][0]
+        start = START if before == "gap" else self.search_start
+        target = self.edges[start][letter][0]
         is_match = target != DEAD and ((before, "match") in self.glued) == glued
         claims: list[_Claims] = [(("match", target), None, still)] if is_match else []
         is_gap = before != "gap" and ((before, "gap") in self.glued) == glued
-        return [*claims, self.gap(still, letter)] if is_gap else claims
+        return [*claims, self.gap(still, letter, start)] if is_gap else claims
 
     def mark(self, state: _Claims, mark: int) -> list[_Claims]:
         (kind, q), _, unmatched = state
@@ -242,14 +246,19 @@ def mark_cascade(upper: Marked, lower: Marked, join: Callable[[int, int], int], 
 def _sole_marks(marked: Marked) -> list[int]:
     """For each state the only mark that can come next, or -1 if several can."""
     marks: list[set[int]] = [{tag for tag, _ in marked.marks(state)} for state in range(len(marked.rows))]
-    changed = True
-    while changed:
-        changed = False
-        spend(len(marked.rows) * marked.end)
-        for state, row in enumerate(marked.rows):
-            joined = marks[state].union(*(marks[n] for n in set(row[: marked.end])))
-            changed |= joined != marks[state]
-            marks[state] = joined
+    into: list[set[int]] = [set() for _ in marked.rows]
+    for state, row in enumerate(marked.rows):
+        for target in row[: marked.end]:
+            into[target].add(state)
+    spend(len(marked.rows) * marked.end)
+    queue = deque(state for state, own in enumerate(marks) if own)
+    while queue:
+        state = queue.popleft()
+        for before in into[state]:
+            spend(1)
+            if len(marks[before]) < 2 and not marks[state] <= marks[before]:
+                marks[before] |= marks[state]
+                queue.append(before)
     return [next(iter(tags)) if len(tags) == 1 else -1 for tags in marks]
 
 

@@ -116,6 +116,8 @@ class NFA:
     def _passing(self, node: ast.Node) -> frozenset[int]:
         """The oracle letters before which a node without width passes."""
         letters = self.alphabet
+        if isinstance(node, ast.SearchStart):
+            raise UnsupportedError("the anchor \\G in a pattern that is matched by itself")
         if isinstance(node, ast.Look):
             return self.symbols(node.set) | (letters.ends if node.at_end else frozenset())
         if isinstance(node, ast.Test):

@@ -153,6 +153,7 @@ class _Parser(ClassParser):
         self.bare = False  # the last node is an anchor or look-around, or a choice with one: no quantifier
         self.behind: list[bool] = []  # for each look-behind around: is it negative?
         self.unnamed_behind: int | None = None  # the first group without a name inside a negative one
+        self.search_start: int | None = None  # the first `\G`
         self.named = False  # some group has a name: those without one capture nothing
         self.characters: dict[int, str] = {}  # folded, by position: the single characters under `(?i:...)`
         self.sets: dict[CodePointSet, CodePointSet] = {}  # equal sets are one object
@@ -168,6 +169,10 @@ class _Parser(ClassParser):
             self.fail("unmatched close parenthesis")
         if self.unnamed_behind is not None and not self.named:
             self.fail_to_capture(self.unnamed_behind)
+        left = [each for each in ast.nodes(ast.at_search_start(node, True)) if isinstance(each, ast.SearchStart)]
+        if self.search_start is not None and (left or ast.is_nullable(node) or self.captures or self.ascii_folds):
+            self.refuse("the anchor \\G, which asks where the search began, except at the front of a pattern of "
+                        "upstream that matches no empty text,", left[0].position if left else self.search_start)
         return node
 
     def alternation(self) -> ast.Node:
@@ -283,9 +288,9 @@ class _Parser(ClassParser):
         return self.character(CodePointSet.from_chars(char), start)
 
     def anchor(self, start: int) -> ast.Node | None:
-        r"""`\A`, `\z`, `\Z`, `\b`, `\B`, `\R`; None for another escape."""
+        r"""`\A`, `\G`, `\z`, `\Z`, `\b`, `\B`, `\R`; None for another escape."""
         kind = self.pattern[self.at : self.at + 1]
-        if not kind or kind not in "AzZbBR":
+        if not kind or kind not in "AGzZbBR":
             return None
         self.at += 1
         if kind == "R":
@@ -296,6 +301,9 @@ class _Parser(ClassParser):
         self.bare = True
         if kind == "A":
             return ast.Before(_NONE, True, start)
+        if kind == "G":
+            self.search_start = start if self.search_start is None else self.search_start
+            return ast.SearchStart(start)
         if kind in "zZ" and self.behind:
             self.fail("the end of the text inside a look-behind, which upstream refuses,", start)
         end = ast.Look(_NONE, True, start)

@@ -18,7 +18,7 @@ from array import array
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from dstok._util.arguments import explained, whole_number
+from dstok._util.arguments import explained, thread_count, whole_number
 from dstok._util.json_value import shown
 from dstok.compiled.build import build_tables
 from dstok.compiled.tables import make_bpe, make_plain_finder
@@ -28,7 +28,7 @@ from dstok.errors import ArgumentError, UnsupportedError
 from dstok.formats.byte_alphabet import NOT_IN_UTF_8, spelling
 from dstok.formats.description import ENDS, ModelDescription
 from dstok.tokenizer import Tokenizer, tokenizer_of_description
-from dstok.training.learn import NO_LIMIT, finished, learn
+from dstok.training.learn import NO_LIMIT, Progress, finished, learn
 from dstok.training.piece_counts import Texts, counted
 from dstok.training.template import around, base_of, byte_model, rows_of
 from dstok.training.trainer import BpeTrainer
@@ -43,12 +43,16 @@ SHOWN = 5  # tokens that an error names
 @explained
 def extend(
     tok: Tokenizer, counts: Any, vocab_size: int, *, min_frequency: int = 0, max_token_length: int | None = None,
+    num_threads: int = 1, memory: int = 1 << 62, progress: Progress | None = None,
 ) -> Tokenizer:
     r"""A tokenizer with more merges, learned from counted pieces. All ids and merges stay; new ids follow the last id.
 
-    counts: of pieces that this model cuts, as `count_pieces` or a counts file has them.
-    vocab_size: one more than the largest id, then; at least what it was, and less if no pairs are left. The other
-        keywords are `BpeTrainer`'s.
+    counts: of pieces that this model cuts, as `count_pieces` or a counts file has them. Superwords are learned so:
+        `tok.replace(pre_tokenizer=...)` cuts pieces of several words, which begin as the ids of their words.
+    vocab_size: one more than the largest id, then; at least what it was, and less if no pairs are left.
+    memory: for pairs and the places where they are, in bytes; with less, they are counted more often.
+    min_frequency, max_token_length, num_threads: as of `BpeTrainer` and `train_from_iterator`. progress: called now and
+        then with the number of tokens, and with `vocab_size`.
 
     Raises `UnsupportedError` for a model whose merges are in no order of a training, `ArgumentError`, `DstokError`.
 
@@ -69,12 +73,13 @@ def extend(
     taken = [i for i, token in enumerate(model.tokens) if token and len(token) > 1 and i not in model.raw_ids]
     taken.sort(key=lambda i: (len(model.tokens[i] or b""), model.tokens[i] or b""))
     known = pack_tokens(tokens)
-    loop = MergeLoop(known.starts, known.blob, array("I", taken), size, rare, longest)
+    loop = MergeLoop(known.starts, known.blob, array("I", taken), size, rare, longest,
+                     threads=thread_count(num_threads), pairs_room=whole_number("memory", memory))
     lost = tok._bpe.lost is not None  # words leave lost bytes out, even if a token stands for them in a text
     bpe = make_bpe(build_tables(model._replace(unknown=None))) if lost else tok._bpe
     for pieces, offsets, numbers in rows:
         loop.add(pieces, offsets, numbers, [-1] * 256, bpe)
-    merges, _ = finished(loop, size, None)
+    merges, _ = finished(loop, size, progress)
     used = {*model.merges[::3], *model.merges[1::3]}
     for left, right, merged in zip(merges[::3], merges[1::3], merges[2::3]):
         if merged < len(model.tokens) and merged in used:  # it would come first, and undo what was counted

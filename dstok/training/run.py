@@ -45,7 +45,7 @@ from dstok.formats.tokenizer_json import write_tokenizer_json
 from dstok.io.text_files import checked_change
 from dstok.normalizers import make_normalizer
 from dstok.pretokenizer.pieces import finder_of
-from dstok.regex.cascade import compile_splits
+from dstok.regex.cascade import compile_cascade
 from dstok.tokenizer import Tokenizer, tokenizer_of_description
 from dstok.training.learn import OVERFLOW, Forecast, Journal, Learned, Progress, Rows, learn
 from dstok.training.piece_counts import CountsFile, Texts, counted, counted_file
@@ -166,7 +166,8 @@ def count_from_iterator(
 def readers_of(base: Base) -> tuple[Finder, Normalizer | None]:
     """The finder of pieces, and the normalizer."""
     model = base.model
-    finder = finder_of(model.splits, model.unicode_version, lambda: compile_splits(model.splits, model.unicode_version))
+    steps = model.splits, model.unicode_version
+    finder = finder_of(*steps, lambda: compile_cascade(*steps))
     return finder, make_normalizer(model.normalizer, model.unicode_version, model.characters)
 
 

@@ -93,6 +93,9 @@ def base_of(model: ModelDescription) -> Base:
     """The parts of a model that a training keeps. Raises `UnsupportedError` for a model of characters."""
     if model.characters is not None:
         raise UnsupportedError("training like a model of characters: dstok trains vocabularies of bytes", "like")
+    if model.cuts_bytes or model.word_end:
+        what = "an end_of_word_suffix" if model.word_end else "cuts of digits after ByteLevel, inside characters, too"
+        raise UnsupportedError(f"training like a model with {what}", "like")
     config = model.config
     wanted = {getattr(config, name) for name in ENDS}
     tokens = {i: token for i, token in enumerate(model.tokens) if token and i in wanted}
@@ -186,6 +189,7 @@ def byte_model(tok: Tokenizer) -> ModelDescription:
     model = tok._describe()
     if model.characters is not None:
         raise UnsupportedError("another vocabulary of a model of characters: dstok makes those of models of bytes")
+    base_of(model)
     return model
 
 

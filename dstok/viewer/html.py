@@ -41,18 +41,21 @@ if TYPE_CHECKING:
 BLANKS = {" ": "·", "\n": "↵", "\t": "⇥"}
 # Unicode has a picture of each control character of ASCII, from U+2400 on; the picture of U+007F comes after them.
 SIGNS = {chr(code): chr(0x2400 + code) for code in range(32)} | {"\x7f": "\u2421"} | BLANKS
+# Characters that Python calls printable and nobody sees: Unicode's default ignorable ones, and Braille's blank.
+UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 DOTTED_CIRCLE = "\u25cc"
 STYLE = f':root {{ --space: "{BLANKS[" "]}"; --line-feed: "{BLANKS[chr(10)]}"; --tab: "{BLANKS[chr(9)]}" }}\n'
 
 
 def circle_before(text: str) -> str:
     """The dotted circle, for Unicode's way to write a combining mark alone; "" if `text` begins with none."""
-    return DOTTED_CIRCLE if unicodedata.category(text[:1] or "a")[0] == "M" else ""
+    return DOTTED_CIRCLE if unicodedata.category(text[:1] or "a")[0] == "M" and not UNSEEN.match(text) else ""
 
 
 def sign_of(char: str) -> str | None:
     """The sign of a character that cannot be seen; None for one that can."""
-    return SIGNS.get(char) or (None if char.isprintable() else f"U+{ord(char):04X}")
+    seen = char.isprintable() and not UNSEEN.match(char)
+    return SIGNS.get(char) or (None if seen else f"U+{ord(char):04X}")
 
 
 def split_bytes(data: bytes) -> list[str | bytes]:

@@ -48,7 +48,7 @@ _merges_of: Beside[TokenizerProtocol, MergeTable] = Beside(lambda tokenizer: {
 
 
 def merge_steps(tokenizer: TokenizerProtocol, piece: bytes) -> list[Step]:
-    """The merges of a whole piece; none if the model takes it whole (`takes_whole_tokens`) or loses bytes of it.
+    """The merges of a whole piece; none if the model takes it whole (`takes_whole_tokens`), loses bytes or ends words.
 
     >>> import dstok
     >>> [(step.start, step.middle, step.end) for step in merge_steps(dstok.load("deepseek-v3"), b" the")]
@@ -56,7 +56,7 @@ def merge_steps(tokenizer: TokenizerProtocol, piece: bytes) -> list[Step]:
     """
     model, merges, size = tokenizer.inspect(), _merges_of(tokenizer), len(piece)
     whole = model.merge(piece)
-    if (model.takes_whole_tokens and len(whole) == 1) or {*model.lost_bytes} & {*piece}:
+    if (model.takes_whole_tokens and len(whole) == 1) or {*model.lost_bytes} & {*piece} or model.word_end:
         return []
     places = list(range(size))  # of the symbols that merging starts from: bytes, or characters that have a token
     if model.merges_characters:
@@ -248,25 +248,19 @@ def read_conversation(encoded: EncodedConversation, messages: Sequence[Any], nam
     >>> reading.message_counts()
     [{'role': 'user', 'tokens': 2}, {'role': '', 'tokens': 1}]
     """
-    from dstok.chat.encode import WITHIN
+    from dstok.chat.encode import WITHIN, segments_of
 
-    text, tokenizer = encoded.rendered.text, encoded.tokenizer
-    ranges = set(encoded.rendered.special_ranges)
-    parts = tuple((text[part.start : part.end], len(text[: part.start].encode()), part.start,
-                   "all" if (part.start, part.end) in ranges else WITHIN[encoded.special])
-                  for part in encoded.parts) or (("", 0, 0, "none"),)
-    found = [tokenizer.encode_with_offsets(part, special=special) for part, _, _, special in parts]
-    numbers = np.cumsum([0, *(int(one.pieces[-1]) + 1 if len(one) else 0 for one in found)])
-    encoding = Encoding(np.concatenate([one.ids for one in found]),
-                        np.concatenate([one.byte_spans + byte for one, (_, byte, _, _) in zip(found, parts)]),
-                        np.concatenate([one.char_spans + char for one, (_, _, char, _) in zip(found, parts)]),
-                        np.concatenate([one.pieces + number for one, number in zip(found, numbers)]),
-                        np.concatenate([one.special for one in found]))
-    assert encoding.ids.tolist() == encoded.ids, "the parts are those of the conversation"
+    text, tokenizer, parts = encoded.rendered.text, encoded.tokenizer, list[tuple[str, int, int, Special]]()
+    segments, byte, char = segments_of(encoded.rendered, encoded.special), 0, 0
+    for part, trusted in segments:
+        parts.append((part, byte, char, "all" if trusted else WITHIN[encoded.special]))
+        byte, char = byte + len(part.encode()), char + len(part)
+    encoding = tokenizer.encode_segments_with_offsets(segments)
+    assert encoding.ids.tolist() == encoded.ids, "no ids are sampled"
     roles = tuple(str(message.get("role", "")) if isinstance(message, dict) else str(getattr(message, "role", ""))
                   for message in messages)
     return Reading(name or tokenizer.name, text, encoding, tokenizer, Vocabulary(tokenizer),
-                   messages=encoded.message_index, roles=roles, parts=parts)
+                   messages=encoded.message_index, roles=roles, parts=tuple(parts) or (("", 0, 0, "none"),))
 
 
 def read_ids(

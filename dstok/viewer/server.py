@@ -28,7 +28,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from dstok._util.files import visible
 from dstok.errors import ChatError, DstokError
-from dstok.viewer.html import SCRIPTS, STYLES, asset, document, view_body
+from dstok.viewer.html import SCRIPTS, STYLES, asset, document, page_of, view_body
 from dstok.viewer.reading import Reading, read, read_conversation
 from dstok.viewer.sheet import Sheet
 
@@ -309,7 +309,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         try:
             name, query = self._place()
-            large = name == "export"  # it may be of any size
+            large = name in ("export", "page")  # of any size
             with self.server.holding(MAX_HELD if large else 0):
                 kind, data = self._find(name, query)
                 with self.server.holding(0 if large else len(data)):
@@ -354,7 +354,7 @@ class _Handler(BaseHTTPRequestHandler):
             return "text/css" if name.endswith(".css") else "text/javascript", asset(name).encode()
         if name == "start":
             return _json(requests.start())
-        if name not in ("section", "piece", "export"):
+        if name not in ("section", "piece", "export", "page"):
             raise _RefusedError(404)
         sheet = requests.result(query.get("result", ""))
         try:
@@ -364,7 +364,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return _json(sheet.piece(int(query.get("side", "")), int(query.get("number", ""))))
         except IndexError:
             raise _RefusedError(404, f"no such {name}") from None
-        return _json(sheet.export)
+        return _json(sheet.export) if name == "export" else ("text/html", page_of(sheet).encode("utf-8", "replace"))
 
     def _encode(self) -> tuple[str, bytes]:
         length = self.headers.get("Content-Length", "")

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 FORMAT = "dstok view 1"
 FLAGS = ("special", "normalized", "single_word", "lstrip", "rstrip")
 LEAST, MOST = 150, 300  # tokens of the first reading: a line feed between these bounds ends a section
+# With two readings a section is a row in which both begin at one height: short ones, unless there would be too many.
+LEAST_OF_TWO, ROWS = 20, 10_000
 
 
 @dataclass(frozen=True)
@@ -91,16 +93,19 @@ def section_starts(readings: Sequence[Reading]) -> Numbers:
     [[0], [150], [320]]
     """
     first, data = readings[0], np.frombuffer(readings[0].data, np.uint8)
+    least = LEAST if len(readings) == 1 else min(LEAST, max(LEAST_OF_TWO, len(first) // ROWS))
     borders = _borders(readings)  # tokens of the first reading where a section may begin
     starts = first.encoding.byte_spans[borders, 0]
     lines = borders[(starts > 0) & (data[np.maximum(starts, 1) - 1] == 10)] if len(data) else borders[:0]
     messages = np.intersect1d(np.flatnonzero(np.diff(first.messages)) + 1, borders).tolist()
     chosen = [0]
     for stop in [*messages, len(first)]:
-        while chosen[-1] + MOST < stop:
-            at, most = int(np.searchsorted(lines, chosen[-1] + LEAST)), chosen[-1] + MOST
+        while chosen[-1] + (MOST if len(readings) == 1 else least) < stop:
+            at, most = int(np.searchsorted(lines, chosen[-1] + least)), chosen[-1] + MOST
             if at < len(lines) and lines[at] <= most:
                 chosen.append(min(int(lines[at]), stop))
+            elif most >= stop:
+                break
             else:
                 at = int(np.searchsorted(borders, most))
                 chosen.append(min(int(borders[at]), stop) if at < len(borders) else stop)

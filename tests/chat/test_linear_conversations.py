@@ -7,7 +7,7 @@ conversation grows to twice and four times its length.
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import SimpleNamespace
+from itertools import accumulate
 from typing import Any
 
 import pytest
@@ -15,8 +15,9 @@ from counted_text import Steps
 
 from dstok import chat
 from dstok.chat import conversation
+from dstok.chat.conversation import EncodedSpan
 from dstok.chat.deepseek_recipe import tool_lines
-from dstok.chat.encode import EncodedSpan, stretches
+from dstok.chat.encode import segments_of
 from dstok.chat.writer import Rendered
 
 VERSIONS = [version.name for version in chat.versions()]
@@ -93,8 +94,8 @@ class Characters:
 
     def parts_of(self, tokenizer: Any, rendered: Rendered, special: str, after: int | None = None) -> list[EncodedSpan]:
         self.steps.characters += len(rendered.text)
-        return [EncodedSpan(start, end, [ord(one) for one in rendered.text[start:end]])
-                for start, end, _ in stretches(rendered)]
+        texts = [text for text, _ in segments_of(rendered, "template")]
+        return [EncodedSpan(end - len(text), end, list(map(ord, text))) for text, end in zip(texts, accumulate(map(len, texts)))]
 
     def decode_bytes(self, ids: list[int]) -> bytes:
         return "".join(map(chr, ids)).encode()
@@ -123,7 +124,7 @@ def appended(version: chat.VersionName, messages: Messages, monkeypatch: pytest.
     """The lines that run as messages are added one by one, and the characters that are encoded anew."""
     tok: Any = Characters()
     monkeypatch.setattr(conversation, "parts_of", tok.parts_of)
-    monkeypatch.setattr(conversation, "spaces", lambda tokenizer: SimpleNamespace(after_token=False))
+    monkeypatch.setattr(conversation, "stand_alone", lambda tokenizer: True)
     talk = chat.Conversation(tok, version)
     with tok.steps.counting_lines():
         for message in messages:

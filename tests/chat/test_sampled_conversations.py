@@ -17,7 +17,7 @@ from text_strategies import special_texts, texts
 
 import dstok
 from dstok import chat
-from dstok.chat.encode import EncodedSpan, _given_offsets, parts_of
+from dstok.chat.conversation import parts_of
 from dstok.chat.writer import EOS
 from dstok.errors import ArgumentError, UnknownIdError
 
@@ -282,6 +282,6 @@ def test_places_of_ids_in_a_model_that_puts_a_space_before_texts() -> None:
     """Decoding drops the space of the first id: the places are those of the text."""
     tok = dstok.Tokenizer.from_str(json.dumps(character_json(PREPEND, decoders=[*DECODERS, STRIP])))
     ids = tok.encode("ab c")
-    part = EncodedSpan(10, 10 + len(tok.decode(ids)), ids, True)
-    places = [*_given_offsets(tok, part)]
+    encoded = chat.EncodedConversation(ids, chat.Rendered("", [], []), "template", tok)
+    places = encoded._decoded(10, 10 + len(tok.decode(ids)), ids).tolist()
     assert [tok.decode(ids)[start - 10 : end - 10] for start, end in places] == ["ab", " ", "c"]

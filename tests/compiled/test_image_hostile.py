@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from character_models import character_json
-from image_changes import REFUSED, Change, resized, words
+from image_changes import BOTH_SIDES, REFUSED, Change, resized, words
 from images import MODELS, TEXTS, Parts
 from kernel_texts import NO_ADDED
 from real_models import level, levels
@@ -52,6 +52,41 @@ def test_refused(change: Change, words: str, small: Path, tmp_path: Path) -> Non
     with pytest.raises(ImageError, match=words) as caught:
         dstok.load(tmp_path / "x")
     assert str(caught.value).startswith(str(tmp_path / "x"))
+
+
+@pytest.mark.parametrize(("change", "words"), BOTH_SIDES, ids=range(len(BOTH_SIDES)))
+def test_refused_sides(change: Change, words: str, tmp_path: Path) -> None:
+    """The same for the tables of two sides."""
+    dstok.Tokenizer.from_str(MODELS["both sides"]).to_image(tmp_path / "both")
+    parts = Parts(tmp_path / "both")
+    change(parts)
+    parts.write(tmp_path / "x")
+    with pytest.raises(ImageError, match=words):
+        dstok.load(tmp_path / "x")
+
+
+def test_changed_sides(tmp_path: Path) -> None:
+    """Any change of the tables of two sides is refused, or harmless: every byte of a text is in a piece."""
+    dstok.Tokenizer.from_str(MODELS["both sides"]).to_image(tmp_path / "both")
+    refused, texts = 0, [*TEXTS, "abab 1234567 cab", "1" * 9000]
+    for seed in seeds(10_000, 150):
+        chance, parts = random.Random(seed), Parts(tmp_path / "both")
+        data = parts.sections["sides"]
+        for _ in range(chance.choice((1, 1, 2, 6))):
+            data[chance.randrange(len(data))] = chance.choice((0, 1, 2, 3, 255, chance.randrange(256)))
+        parts.write(tmp_path / "x")
+        try:
+            tok = dstok.load(tmp_path / "x")
+        except ImageError:
+            refused += 1
+            continue
+        for text in texts:
+            spans = tok._encoder.piece_spans(text, tok._added.policy("none"), tok._encoder.finder).tolist()
+            assert [start for start, _ in spans] == [0, *(end for _, end in spans[:-1])][: len(spans)], (seed, text)
+            assert (spans[-1][1] if spans else 0) == len(text.encode()), (seed, text)
+            stream = tok.encode_stream(special="none")
+            assert len(stream.feed_list(text[:7]) + stream.feed_list(text[7:]) + stream.finish_list()) >= len(spans) - 9
+    assert refused > 20
 
 
 SHAPES: list[tuple[str, Any, str]] = [  # of a model of characters: a field of its shape, a value, words of the error

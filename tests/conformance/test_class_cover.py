@@ -19,6 +19,7 @@ import dstok
 from dstok.conformance import Guide, class_cover, cover_size, strategies, texts
 from dstok.conformance.automaton_guide import guide_of
 from dstok.conformance.unicode_changes import VERSIONS, categories, changed, moved, stand_in
+from dstok.regex.cascade import Program
 from dstok.regex.dfa import DEAD, START
 from dstok.unicode import category_of
 
@@ -30,6 +31,7 @@ def paths(guide: Guide, text: str, k: int) -> set[tuple[int, tuple[int, ...]]]:
     """(state, the next k classes, which end the text) that a scan of `text` takes, piece after piece."""
     word = guide.classes_of(text)
     taken, at = set(), 0
+    assert isinstance(guide.program, Program)
     for piece, _ in guide.program.pieces(text):
         state = START
         for place in range(at, len(word) + 1):

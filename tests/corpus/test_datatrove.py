@@ -40,13 +40,13 @@ def test_same_bytes(options: dict[str, Any]) -> None:
         Path("tokenizer.json").write_text(real_json(MODEL), encoding="utf-8")
     stock, ours = (str(Path(name).resolve()) for name in ("stock", "dstok"))  # fsspec remembers what "stock" was before
     write(tokens.DocumentTokenizer(stock, "tokenizer.json", **options))
-    step = recipe("datatrove", "corpora.md").DocumentTokenizer(ours, "tokenizer.json", **options)
+    step = recipe("datatrove").DocumentTokenizer(ours, "tokenizer.json", **options)
     step.special = "all"
     write(step)
     assert checksums(Path("dstok")) == checksums(Path("stock")) and len(checksums(Path("stock"))) == 3
 
 
 def test_an_end_that_is_no_token() -> None:
-    step = recipe("datatrove", "corpora.md").DocumentTokenizer("out", "tokenizer.json", eos_token="<eos>")
+    step = recipe("datatrove").DocumentTokenizer("out", "tokenizer.json", eos_token="<eos>")
     with pytest.raises(UnknownTokenError, match="no token is '<eos>'"):
         write(step)

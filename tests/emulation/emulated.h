@@ -46,6 +46,7 @@ typedef union { uint8_t u8[64]; uint16_t u16[32]; uint32_t u32[16]; uint64_t u64
 #define STORE(name, V) EMULATED void name(void *to, V a) { memcpy(to, &a, sizeof a); }
 LOAD(_mm_load_si128, __m128i)
 LOAD(_mm_loadu_si128, __m128i)
+EMULATED __m128i _mm_loadl_epi64(const void *from) { __m128i r = {{0}}; memcpy(&r, from, 8); return r; }
 LOAD(_mm256_load_si256, __m256i)
 LOAD(_mm256_loadu_si256, __m256i)
 STORE(_mm_storeu_si128, __m128i)
@@ -152,6 +153,7 @@ GATHER_256(i64gather_epi64, u64, __m256i, u64, int64_t)
             memcpy(&r.to[i], &(uint64_t){a.source[i]}, sizeof r.to[0]); \
         return r; \
     }
+CONVERT(_mm256_cvtepu8_epi32, __m256i, u32, __m128i, u8)
 CONVERT(_mm256_cvtepu32_epi64, __m256i, u64, __m128i, u32)
 
 /* Parts of vectors. */
@@ -208,9 +210,6 @@ EMULATED unsigned long long _pext_u64(unsigned long long a, unsigned long long m
     for (int n = 0; mask; mask &= mask - 1, n++)
         r |= (unsigned long long)((a & mask & -mask) != 0) << n;
     return r;
-}
-EMULATED unsigned long long _tzcnt_u64(unsigned long long a) {
-    return a ? (unsigned long long)__builtin_ctzll(a) : 64;
 }
 EMULATED unsigned long long _bzhi_u64(unsigned long long a, unsigned count) {
     count &= 0xFF;

@@ -28,7 +28,7 @@ def record(engine: str, case: Case = WHOLE, ids: str = "right", speed: float = 1
     """What a measurement could have said."""
     level = Record(level="avx2") if engine == "dstok" else Record()
     return level | Record(engine=engine, case=case.name, version="1.0", in_tree=False, bytes=1_000_000, tokens=250_000,
-                  ids_sha256=sha256(ids.encode()).hexdigest(), warm_passes=5, import_ms=1.0, load_ms=2.0, start_ms=4.0,
+                  ids_sha256=sha256(ids.encode()).hexdigest(), turns=[speed, speed], import_ms=1.0, load_ms=2.0, start_ms=4.0,
                   cold_mb_s=speed / 2, warm_mb_s=speed, loaded_mb=10.0, grown_mb=20.0)
 
 
@@ -38,7 +38,7 @@ def results(*found: Record) -> Results:
     cases = [next(case for case in all_cases() if case.name == name) for name in names]
     done = [summarise(case, [r for r in found if r["case"] == case.name]) for case in cases]
     return Results(
-        format=1, date="2025-11-25", machine={"cpu": "A Processor", "cores": 2, "system": "Linux", "kernel": "6.1"},
+        format=2, date="2025-11-25", machine={"cpu": "A Processor", "cores": 2, "system": "Linux", "kernel": "6.1"},
         level="avx2",
         python="CPython 3.13.0", versions={r["engine"]: "1.0" for r in found}, commit="0123456789abcdef", dirty=False,
         in_tree=False, settings={"rounds": 1}, absent={}, skipped={}, mismatches=[m for _, ms in done for m in ms],

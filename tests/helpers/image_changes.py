@@ -219,3 +219,16 @@ REFUSED: list[tuple[Change, str]] = [
     (column("content", 0, "\ud800"), "content: expected text"),
     (column("content", 3, " x"), "begins with white space"),
 ]
+BOTH_SIDES: list[tuple[Change, str]] = [  # of a model that reads from both sides
+    (put("columns", [3]), "columns: expected two, of a byte-level model"), (put("columns", [0, 5]), "columns: expected 1 to"),
+    (put("columns", [1 << 70, 1]), "columns: expected 1 to"), (put("columns", "ab"), "columns: expected list"),
+    (put("columns", [5, 4]), "expected tables of [0-9]+ classes and 4 sides, 5 of them known"),
+    (lambda parts: parts.description.pop("columns"), "sections: expected"),
+    (lambda parts: parts.sections.pop("sides"), "sections: expected"),
+    (resized("sides", 0), "expected tables of"), (resized("sides", 1000), "expected tables of"), (resized("edges", 4 * ROW), "section edges"),
+    (words("sides", 0, 0x30001), "expected a mark with one of"), (words("sides", 0, 0x1FFFF), "expected a mark with one of"),
+    (words("sides", 0, 0xFFFFFFFF), "expected a mark with one of [0-9]+ states, found 0xffffffff at side 0"),
+    (words("sides", -1, 0xFFFF, kind="H"), "expected the number of a state below"),
+    (lambda parts: parts.words("sides", 0, *[0] * 200), "expected the end of a piece at the end of a text"),
+    (kernel(rules=max(KINDS)), "rules: expected none"),
+]

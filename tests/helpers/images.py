@@ -35,6 +35,7 @@ MODELS = {
     "holes": model_json(MERGES, [added_token("ab")], holes=3),
     "not monotone": model_json([(b"ab", b"c"), *MERGES, (b"b", b"c")], ADDED),
     "odd splits": model_json(MERGES, ADDED, [r"\p{N}{1,3}", "[ぁ-ん]+", r"\s+(?!\S)|\s+|.b"]),
+    "both sides": model_json(MERGES, ADDED, [r"\d{1,3}(?=(?:\d{3})*\b)", r"(?<=[a-z])[ab]+|\s+(?!\S)|\s+|\w+"]),
     "characters": json.dumps(character_json(PREPEND, decoders=[*DECODERS, STRIP], added=CHARACTERS_ADDED)),
     "characters, Metaspace": json.dumps(character_json(None, metaspace("first"), added=CHARACTERS_ADDED[:1])),
     **{f"file {i}": json.dumps(changed(*changes)) for i, changes in enumerate(READ)},

@@ -162,7 +162,7 @@ class Colliding(Wrapped):
         if "｜" in text or "<" in text or len(text) > 3000:
             return TOK.encode(text)
         data, ids = text.encode(), list[int]()
-        for start, end, _ in TOK._scanner.spans(data):
+        for start, end, _ in TOK._tagger.spans(data):
             piece = data[start:end]
             key = piece[:8], len(piece)
             if key not in self.table:
@@ -208,7 +208,7 @@ class Greedy(Wrapped):
     def encode(self, text: str) -> list[int]:
         data, ids, at = text.encode(), list[int](), 0
         for id, start, end in [*TOK.inspect().added_in(text), (-1, len(data), len(data))]:
-            for first, stop, _ in TOK._scanner.spans(data[at:start]):
+            for first, stop, _ in TOK._tagger.spans(data[at:start]):
                 ids += self.merged(data[at + first : at + stop])
             ids += [id] * (id >= 0)
             at = end

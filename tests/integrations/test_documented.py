@@ -1,4 +1,4 @@
-"""The examples of docs/integrations.md, with the real libraries: each skips where its library is not installed.
+"""The examples of docs/integrations.md and docs/text_splitters.md, with the real libraries: each skips where its library is not installed.
 
 CI installs those that `CI_HAS` names. The others were run by hand, with the versions that the page names.
 """
@@ -12,9 +12,8 @@ from typing import Any
 
 import pytest
 from real_models import V3, real
-from recipes import DOCS, TEXT, code_of, recipe
+from recipes import PAGES, TEXT, code_of, recipe
 
-PAGE = (DOCS / "integrations.md").read_text(encoding="utf-8")
 PACKAGES = {"tiktoken": "tiktoken", "llguidance": "llguidance", "xgrammar": "xgrammar", "outlines": "outlines_core",
             "LangChain": "langchain_text_splitters", "LlamaIndex": "llama_index", "chonkie": "chonkie",
             "semantic-text-splitter": "semantic_text_splitter", "litellm": "litellm", "Haystack": "haystack"}
@@ -45,8 +44,8 @@ def test_documented(heading: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_library_is_documented() -> None:
-    rows = re.findall(r"(?m)^\| \[([^\]]+)\]\(#", PAGE)
-    assert {row for row in rows if f"### {row}\n" in PAGE or row == "tiktoken"} >= set(PACKAGES)
+    rows = re.findall(r"(?m)^\| \[([^\]]+)\]\([\w.]*#", PAGES)
+    assert {row for row in rows if f"## {row}\n" in PAGES} >= set(PACKAGES)
 
 
 def test_langchains_splitter() -> None:
@@ -78,7 +77,7 @@ def test_chonkies_chunker() -> None:
 
 def test_litellms_calls_are_upstreams() -> None:
     """Those that `token_counter`, `encode` and `decode` of litellm 1.110.2 make of a tokenizer of type huggingface_tokenizer."""
-    definitions = code_of("integrations.md", "litellm").partition("import litellm\n")[2].rpartition("\n\n")[0]
+    definitions = code_of("litellm").partition("import litellm\n")[2].rpartition("\n\n")[0]
     space: dict[str, Any] = {}
     exec(definitions, space)
     ours, theirs = space["custom_tokenizer"](V3)["tokenizer"], real("deepseek-v3")

@@ -17,7 +17,7 @@ import dstok
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "migration.md").read_text(encoding="utf-8")
 ROW = re.compile(r"(?m)^\| `([^`]+)` \| `([^`]+)` \|$")
-ROWS = [(heading, *row) for heading, section in re.findall(r"(?ms)^## From (\w+)\n(.*?)(?=^## )", PAGE) for row in ROW.findall(section)]
+ROWS = [(heading, *row) for heading, section in re.findall(r"(?ms)^## From (\w+)\n(.*?)(?=^## |\Z)", PAGE) for row in ROW.findall(section)]
 TEXT = "Hello world, naïve 中文 123"
 MARKED = f"{TEXT}<｜User｜>hi"
 IDS = V3.encode(MARKED, add_bos=True, add_eos=True)

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
+from runpy import run_path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -32,6 +33,7 @@ from shares import chance_of_today, seeds
 from small_models import added_token, model_json
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from dstok.errors import UnsupportedError
 from dstok.integrations import sglang, vllm
 from dstok.integrations.prompt_stream import PromptStream, Upstream
 from dstok.integrations.transformers import accelerate, uninstall
@@ -307,3 +309,26 @@ def test_vllms_own_modules(real_vllm: None, tmp_path: Path, monkeypatch: pytest.
     with ThreadPoolExecutor(16) as threads:
         found, expected = (list(threads.map(tokenizer.encode, [TEXT * (number % 9) for number in range(200)])) for tokenizer in pooled)
     assert found == expected
+
+
+def test_the_mode_for_vllm(real_vllm: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """docs/patches/vllm_mode.py: the mode has accelerated tokenizers, and refuses those that dstok cannot do."""
+    registry = SimpleNamespace(modes={})
+    registry.register = lambda mode, module, name: registry.modes.update({mode: (module, name)})
+    module = ModuleType("vllm.tokenizers.registry")
+    vars(module)["TokenizerRegistry"] = registry
+    monkeypatch.setitem(sys.modules, "vllm.tokenizers.registry", module)
+    monkeypatch.setattr(tokenizers.decoders, "DecodeStream", Upstream)
+    mode = run_path(str(Path(__file__).parents[2] / "docs" / "patches" / "vllm_mode.py"), run_name="mode")
+    mode["register"]()
+    assert registry.modes == {"dstok": ("mode", "DstokTokenizer")} and tokenizers.decoders.DecodeStream is PromptStream
+    words = tokenizers.Tokenizer(tokenizers.models.WordLevel({"x": 0, "a": 1}, unk_token="x"))
+    PreTrainedTokenizerFast(tokenizer_object=words).save_pretrained(tmp_path / "words")
+    plain().save_pretrained(tmp_path / "r1")
+    try:
+        ours = mode["DstokTokenizer"].from_pretrained(str(tmp_path / "r1"))
+        assert ours.encode(TEXT) == plain().encode(TEXT) and hasattr(ours, "dstok")
+        with pytest.raises(UnsupportedError, match="words with --tokenizer-mode dstok"), pytest.warns(UserWarning, match="WordLevel"):
+            mode["DstokTokenizer"].from_pretrained(str(tmp_path / "words"))
+    finally:
+        uninstall()

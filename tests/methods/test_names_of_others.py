@@ -22,7 +22,7 @@ from small_models import added_token, both, model_json
 import dstok
 from dstok.tokenizer import HINTS
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "migration.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "migration_names.md").read_text(encoding="utf-8")
 NAMES, KEYWORDS, OF_MODULES = (
     dict(re.findall(r"(?m)^\| (\w+) \| (.*`.*) \|$", PAGE.split(f"## {title}\n")[1].split("\n## ")[0]))
     for title in ("Names of a tokenizer", "Keywords of calls", "Names of modules"))

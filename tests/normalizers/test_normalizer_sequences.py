@@ -21,7 +21,7 @@ from reference import BRIEF, DEEP
 from small_models import BYTE_LEVEL, added_token, model_json, upstream_ids
 
 import dstok
-from dstok.core.split.finder import LeftFinder
+from dstok.core.split.finder import Finder
 from dstok.errors import ImageError, UnsupportedError
 
 BLANKS, SPACES = replace("▁", " "), replace(" ", "▁")
@@ -197,4 +197,4 @@ def test_the_core_refuses_finders_that_it_would_take_for_others() -> None:
     with pytest.raises(ValueError, match="expected a finder of characters with a normalizer that puts a prefix"):
         encoder(other._encoder.finder, other._bpe, other._tables.sections["direct"], 300, characters._normalizer)
     with pytest.raises(NotImplementedError):
-        LeftFinder().resync_point(b"a b", 0)
+        Finder().resync_point(b"a b", 0)

@@ -40,7 +40,7 @@ def test_random_patterns_by_upstream(splits: list[Split], some: list[str]) -> No
 
 @pytest.mark.parametrize(("pattern", "message"), [
     (r"(a)\1", "a back-reference, which is not regular"), (r"(?<n>a|b\g<n>)", "a call of a group, which is not regular"),
-    (r"(?~a)", "an absence operator"), (r"(?(1)a)", "a condition"), (r"a\K", "moves the start"), (r"\Ga", "the anchor"),
+    (r"(?~a)", "an absence operator"), (r"(?(1)a)", "a condition"), (r"a\K", "moves the start"), (r"a\Ga", "the anchor"), (r"a?|\G", "the anchor"),
     (r"(?<=\R)a", "inside a look-behind"), (r"(?<=(?>a*b|a))c", "an atomic group that more than one character ends"), (r"(?<=a++\b)b", "beside an anchor"), (r"\p{Foo}", "the property 'Foo'"), (r"(?W:\w)", "options other than i, m and x"),
     ("".join(f"(?={c}{c})" for c in "abcdefghijkl"), "more than 10 predicates"), ("a" + "*" * 60, "more than 50 quant"),
 ])

@@ -24,8 +24,21 @@ from benchmarks.table import BEGIN, END, main, sections, tables
 def test_medians_and_spread() -> None:
     found = results(*(record("dstok", speed=speed) for speed in (100, 300, 200)), record("gigatoken"))
     assert "| 200 (100–300) |" in tables(found, spread=True).replace("100 (50.0–150) / ", "")
-    assert "| 100 / 200 | 50.0 / 100 | 2.00 / 2.00 |" in tables(found)
+    assert "| 100 / 200 | 50.0 / 100 | 1.00 / 1.00 |" in tables(found)  # of the one round that has both
     assert "dstok 100%" in tables(found)
+
+
+def test_ratios_are_medians_of_pairs() -> None:
+    """A figure is compared with those that lie beside it: of the same round, of the same turn."""
+    ours = [record("dstok", speed=speed) for speed in (200, 100, 50)]  # a machine that becomes slower
+    theirs = [record("gigatoken", speed=speed) for speed in (100, 40, 30)]
+    ours[0]["turns"], theirs[0]["turns"] = [200.0, 90.0], [100.0, 30.0, 1.0]
+    [case] = results(*ours, *theirs)["cases"]
+    assert case["ratios"]["cold_mb_s"] == pytest.approx(2.0) and case["ratios"]["warm_mb_s"] == pytest.approx(2.5)
+    [alone] = results(*ours)["cases"]
+    assert alone["ratios"] == {}
+    [case] = results(*ours, record("gigatoken", speed=100), record("fastokens", speed=400), record("tokie", speed=900))["cases"]
+    assert case["ratios"]["warm_mb_s"] == pytest.approx((0.5 + 90 / 400) / 2)  # the best exact one counts
 
 
 def test_growth_is_shown_step_by_step() -> None:
@@ -75,19 +88,20 @@ def test_an_older_result_has_no_level() -> None:
 
 
 def test_the_speed_in_the_documents() -> None:
-    """The tables of docs/speed.md and its charts are those of the newest short runs, a file for each instruction set;
-    the README's and the front page's of the newest quick runs."""
+    """All tables are those of the newest short runs, a file for each instruction set; the tables of docs/speed.md and the
+    README, and the charts, are those of the newest quick runs."""
     folder = ROOT / "benchmarks" / "results"
     newest = max(path.name[:10] for path in folder.glob("*-short*.json"))
     files = sorted(folder.glob(f"{newest}-short*.json"))
-    assert main([*map(str, files), "--check"]) == 0
+    assert main([*map(str, files), "--check", str(folder / f"{newest}-short.md")]) == 0
     newest = max(path.name[:10] for path in folder.glob("*-quick*.json"))
     quick = sorted(folder.glob(f"{newest}-quick*.json"))
     assert main([*map(str, quick), "--short", "--check"]) == 0
-    for page in ("README.md", "docs/index.md"):
+    assert main([*map(str, quick), "--brief", "--check"]) == 0
+    for page in ("README.md", "docs/index.md", "docs/speed.md"):
         text = (ROOT / page).read_text(encoding="utf-8")
         assert any(f"{file.with_suffix('.svg').name})" in text for file in quick)
-    for file in [*files, *quick]:
+    for file in quick:
         made = chart(json.loads(file.read_text(encoding="utf-8")))
         assert file.with_suffix(".svg").read_text(encoding="utf-8") == made
 
@@ -174,7 +188,7 @@ def test_models_table() -> None:
     spread = Spread(median=300.0, min=1.0, max=400.0)
     figures = {"cold_mb_s": spread, "warm_mb_s": spread}
     case = CaseSummary(name="code/whole", group="corpus", source="code", mode="whole", bytes=1, tokens=1, upstream=True,
-                       engines={"dstok": EngineSummary(equal=True, rounds=1, figures=figures),
+                       ratios={"cold_mb_s": 100.0, "warm_mb_s": 100.0}, engines={"dstok": EngineSummary(equal=True, rounds=1, figures=figures),
                                 "gigatoken": EngineSummary(equal=False, rounds=1),
                                 "fastokens": EngineSummary(failed="no", rounds=1),
                                 "tokenizers": EngineSummary(equal=True, rounds=1, figures=dict.fromkeys(

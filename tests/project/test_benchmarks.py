@@ -21,7 +21,7 @@ import pytest
 from benchmark_records import ROOT, WHOLE, WORST, record, results
 from real_models import levels
 
-from benchmarks import patterns, process, qemu, run, splitter, splitter_results, texts, wikitext
+from benchmarks import event_loop, patterns, prefixes, process, qemu, run, splitter, splitter_results, texts, wikitext
 from benchmarks.cases import (
     DISTINCT_SIZE,
     KINDS,
@@ -37,9 +37,9 @@ from benchmarks.cases import (
     slices,
 )
 from benchmarks.engines import ENGINES, LEVELS, Call, Engine
-from benchmarks.measure import Record, measure
+from benchmarks.measure import TURNS, Record, measure
 from benchmarks.summary import FIGURES, Results, best_peer, summarise
-from benchmarks.table import SHORT_TABLE, tables
+from benchmarks.table import SHORT_MODES, tables
 
 # SHA-256 (8 digits) of the worst cases: a change here makes old results incomparable.
 TEXTS = {
@@ -89,7 +89,7 @@ def test_no_document_of_slices_is_encoded_twice_before_the_figures(tmp_path: Pat
     documents = items("".join(f"{number:9}" for number in range(10_000)), "slices")
     engine = Engine("dstok", lambda *_: Call(seen.append, lambda _: np.zeros(1, np.uint32)))
     found = measure(engine, Case("wiki/slices", "corpus", "wiki", "slices"), "".join(documents), tmp_path)
-    assert found["warm_passes"] == SLICES - 1
+    assert len(found["turns"]) == SLICES - 1
     assert sorted(seen[1 : 1 + len(documents)]) == sorted(documents) and seen[1 + len(documents) :] == documents
 
 
@@ -110,11 +110,11 @@ def test_one_measurement_of_dstok(tmp_path: Path) -> None:
 
     launcher = process.Launcher(tmp_path, process.default_cores(), 60)
     (tmp_path / "wiki.txt").write_text("Hello world\n" * 50, encoding="utf-8")  # where the launcher keeps the text
-    found = launcher.measure(ENGINES["dstok"], WHOLE, 0.1)
+    [found] = launcher.measure([ENGINES["dstok"]], WHOLE)
     ids = dstok.load("deepseek-v3").encode_array("Hello world\n" * 50).astype("<u4")
     assert (found["engine"], found["case"], found["bytes"], found["tokens"]) == ("dstok", "wiki/whole", 600, len(ids))
     assert found["ids_sha256"] == sha256(len(ids).to_bytes(8, "little") + ids.tobytes()).hexdigest()
-    assert found["version"] == dstok.__version__ and found["warm_passes"] >= 1
+    assert found["version"] == dstok.__version__ and len(found["turns"]) == TURNS
     assert set(found) >= set(FIGURES) and found["cold_mb_s"] > 0 and found["warm_mb_s"] > 0 and found["load_ms"] > 0
     assert found["level"] == levels()[-1]
     assert summarise(WHOLE, [found])[1] == []
@@ -125,7 +125,7 @@ def test_the_level_is_the_one_in_force(tmp_path: Path, monkeypatch: pytest.Monke
     launcher = process.Launcher(tmp_path, process.default_cores(), 60)
     for level in levels():
         monkeypatch.setenv("DSTOK_SIMD", level)
-        assert launcher.measure(ENGINES["dstok"], WHOLE, 0.1)["level"] == level
+        assert launcher.measure([ENGINES["dstok"]], WHOLE)[0]["level"] == level
     assert set(levels()) <= set(LEVELS)
 
 
@@ -134,11 +134,11 @@ def test_an_engine_that_is_not_there_is_absent(tmp_path: Path, monkeypatch: pyte
                         "m.importlib.import_module = lambda name: __import__('no_' + name); sys.exit"))
     launcher = process.Launcher(tmp_path, [], 60)
     launcher.text_file(WORST)
-    assert "no_dstok" in launcher.measure(ENGINES["dstok"], WORST, 0.1)["absent"]
+    assert "no_dstok" in launcher.measure([ENGINES["dstok"]], WORST)[0]["absent"]
 
 
 def test_a_measurement_that_does_not_end_is_a_failure(tmp_path: Path) -> None:
-    found = process.Launcher(tmp_path, [], 0.01).measure(ENGINES["dstok"], WORST, 0.1)
+    [found] = process.Launcher(tmp_path, [], 0.01).measure([ENGINES["dstok"]], WORST)
     assert found["failed"] == "no end in 0.01 s"
 
 
@@ -146,11 +146,11 @@ def test_warm_passes_of_the_worst_cases_are_not_seen_before() -> None:
     seen: list[str] = []
 
     def opened(module: Any, path: Path, mode: str, threads: int) -> Call:
-        return Call(seen.append, lambda _: np.empty(0, np.uint32))
+        return Call(lambda text: (seen.append(text), sum(range(200_000))), lambda _: np.empty(0, np.uint32))
 
-    found = measure(Engine("json", opened), WORST, "a" * 1000, Path(), 1.0)
+    found = measure(Engine("json", opened), WORST, "a" * 1000, Path(), range(2))
     passes = seen[1:-1]  # after "hi", before the pass that takes the ids
-    assert len(set(passes)) == len(passes) == found["warm_passes"] + 1
+    assert len(set(passes)) == len(passes) > len(found["turns"]) == 2
 
 
 # Ids that differ
@@ -187,7 +187,7 @@ def faked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Record]:
     """What the launcher answers, by engine."""
     answers: dict[str, Record] = {}
     monkeypatch.setattr(process.Launcher, "text_file", lambda self, case: Path())
-    monkeypatch.setattr(process.Launcher, "measure", lambda self, engine, case, seconds: answers[engine.name].copy())
+    monkeypatch.setattr(process.Launcher, "measure", lambda self, engines, case: [answers[engine.name].copy() for engine in engines])
     return answers
 
 
@@ -262,9 +262,7 @@ def test_a_quick_run(faked: dict[str, Record], capsys: pytest.CaptureFixture[str
     faked |= {name: record(name) for name in ENGINES}
     assert run.main(["--quick"]) == 0
     measured = [line.split(": ")[1] for line in capsys.readouterr().err.splitlines()]
-    expected = [f"{source}/{mode}" for source in PUBLIC for mode in MODES if mode in SHORT_TABLE]
-    assert list(dict.fromkeys(line.split()[0] for line in measured)) == expected
-    assert [line for line in measured if line.endswith(" dstok")] == [f"{name} dstok" for name in expected]
+    assert measured == [f"{source}/{mode}" for source in PUBLIC for mode in MODES if mode in SHORT_MODES]
     with pytest.raises(SystemExit):
         run.main(["--quick", "--full"])
 
@@ -339,3 +337,36 @@ def test_results_of_splitting_are_added_up(tmp_path: Path, capsys: pytest.Captur
     file.write_text(json.dumps({**json.loads(file.read_text()), "commit": "other"}))
     with pytest.raises(ValueError, match="found other"):
         splitter_results.opened(file)
+
+
+def test_requests_that_share_a_start(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Each request of a conversation begins with the one before; an engine with other ids fails the run."""
+    monkeypatch.setattr(prefixes, "load_text", lambda case: f"{case.name} of the model, 1 + 1; " * 400)
+    [some] = prefixes.requests(1)
+    assert 2 <= len(some) <= 64 and all(after.startswith(before) for before, after in zip(some, some[1:]))
+    assert len({len(text) for texts in prefixes.requests(3) for text in texts}) > len(some)
+    cache = tmp_path / "cache.py"
+    cache.write_text("class PrefixCache:\n    def __init__(self, tok):\n        self.encode = tok.encode\n")
+    assert prefixes.main(["--count", "2", "--rounds", "1", "--threads", "1", "2", "--cache", str(cache)]) == 0
+    shown = capsys.readouterr().out
+    assert "| dstok, whole, array | 2 |" in shown and "| dstok, prefix cache | 1 |" in shown
+    cache.write_text("class PrefixCache:\n    def __init__(self, tok):\n        self.encode = lambda text: [1]\n")
+    with pytest.raises(SystemExit, match="the same number of ids"):
+        prefixes.main(["--count", "1", "--rounds", "1", "--cache", str(cache)])
+
+
+def test_an_event_loop(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    encoded = list[int]()
+    monkeypatch.setattr(event_loop, "load_text", lambda case: "Some text. " * 100_000)
+    monkeypatch.setattr(event_loop, "by_threads", counted(event_loop.by_threads, encoded))
+    assert event_loop.main(["--megabytes", "1"]) == 0
+    assert encoded == [1_100_000] * 5 and "| 1 MB a call, `to_thread`, arrays |" in capsys.readouterr().out
+
+
+def counted(by_threads: Any, encoded: list[int]) -> Any:
+    async def call(encode: Any, texts: list[str], at_once: int) -> None:
+        sizes = list[int]()
+        await by_threads(lambda text: sizes.append(len(text)), texts, at_once)
+        encoded.append(sum(sizes))
+
+    return call

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 from types import ModuleType
@@ -41,10 +42,24 @@ def test_conda() -> None:
 
 def test_one_place_for_the_version() -> None:
     check = checker()
-    assert 'dynamic = ["version"]' in PROJECT and not re.search(r"^version = \"", PROJECT, re.M)
+    assert 'dynamic = ["urls", "version"]' in PROJECT and not re.search(r"^version = \"", PROJECT, re.M)
     import dstok
 
     assert check.version() == dstok.__version__
+
+
+def test_what_the_owner_has_not_set_is_told() -> None:
+    """release/README.md lists each setting; the README says that one is unset while one is."""
+    owner = tomllib.loads((RELEASE / "owner.toml").read_text(encoding="utf-8"))
+    page = (RELEASE / "README.md").read_text(encoding="utf-8")
+    settings = {**owner["urls"], "contact": owner["security"]["contact"]}
+    assert all(f"`{name}`" in page for name in settings)
+    assert all(value == "" or value.startswith("https://") or (name == "contact" and "@" in value)
+               for name, value in settings.items())
+    told = "release/owner.toml" in (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    assert told == (not all(settings.values()))
+    contact = settings["contact"]
+    assert contact in (CHECKOUT / "SECURITY.md").read_text(encoding="utf-8")
 
 
 def test_the_tests_that_wheels_pass_are_there() -> None:

@@ -20,9 +20,9 @@ from shares import seeds
 from upstream import families
 
 from dstok.compiled import kernel_selection as kernels
+from dstok.compiled.programs import make_tagger, tables_of
 from dstok.core.check import proofs
 from dstok.errors import UnsupportedError
-from dstok.pretokenizer.pieces import make_finder, make_tagger
 from dstok.pretokenizer.sources import preset_names, preset_splits
 from dstok.regex import BEHAVIORS, Split
 from dstok.regex.cascade import MAX_CLASSES, MAX_STEPS, compile_cascade, compile_splits
@@ -118,7 +118,7 @@ def test_real_patterns_need_a_small_part_of_the_limits() -> None:
     for splits in (real[number] for number in seeds(len(real), 6)):
         with stage("a test") as work:
             cascade = compile_cascade(splits)
-            make_finder(cascade)
+            tables_of(cascade).finder()
             make_tagger(cascade)
         assert work.steps * 5 < LIMITS["steps"] and work.cells * 20 < LIMITS["cells"], (work, splits)
 

@@ -227,7 +227,12 @@ def test_errors(words: list[str], fault: str, inputs: Path, capsys: pytest.Captu
 def test_bad_documents(inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (inputs / "sub" / "0.txt").write_bytes(b"a\xff")
     run("data", *SETTINGS, "--out", "tok", code=BAD)
-    assert "0.txt: expected utf-8, found byte 0xff" in capsys.readouterr().err
+    fault = capsys.readouterr().err
+    assert "0.txt: expected utf-8, found byte 0xff" in fault and "--on-bad-document" not in fault  # `dstok corpus` has it
+    shutil.rmtree("tok")
+    run("data/a.jsonl", *SETTINGS, "--field", "body", "--out", "tok", code=BAD)
+    fault = capsys.readouterr().err
+    assert "(--field names another)" in fault and "--on-bad-document" not in fault
     shutil.rmtree("tok")
 
 

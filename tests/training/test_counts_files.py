@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 from reference import examples
 
 import dstok
+from dstok.compiled.programs import tables_of
 from dstok.core.counts.word_counts import Merge, Tally, rows_of
 from dstok.errors import ArgumentError, FileError
-from dstok.pretokenizer.pieces import make_finder
 from dstok.training.piece_counts import MOST, CountsFile, PieceCounter, Rows, count_together, merge_counts, write_counts
 
-WORDS = make_finder(dstok.Splitter(r"[^ ]+| ")._cascade)
+WORDS = tables_of(dstok.Splitter(r"[^ ]+| ")._cascade).finder()
 LEAST = 250_000  # bytes of a table: room for some thousand pieces
 # Zero bytes at ends, equal beginnings, more than 8 bytes deep, and long pieces.
 PIECES = st.binary(min_size=1, max_size=20) | st.builds(

@@ -22,14 +22,14 @@ WORKING = {  # a package, and a call of dstok's module for it, whose result is t
                 "assert Encoding.from_tokenizer(tok).encode(text) == tok.encode(text)",
     "llguidance": "from dstok.integrations.llguidance import ll_tokenizer\n"
                   "assert ll_tokenizer(tok).tokenize_str(text) == tok.encode(text)",
-    "outlines_core": code_of("integrations.md", "outlines") + "assert len(vocabulary(tok)) > 100_000",
+    "outlines_core": code_of("outlines") + "assert len(vocabulary(tok)) > 100_000",
     "langchain_text_splitters": "from dstok.integrations.langchain import TokenSplitter\n"
                                 "assert ''.join(TokenSplitter(tok, chunk_size=2).split_text(text)) == text",
     "semantic_text_splitter": "from semantic_text_splitter import TextSplitter\n"
                               "assert ''.join(TextSplitter.from_callback(tok.count, 2, trim=False).chunks(text)) == text",
     "llama_index": "from llama_index.core.node_parser import TokenTextSplitter\n"
                    "assert TokenTextSplitter(chunk_size=9, chunk_overlap=0, tokenizer=tok.encode).split_text(text) == [text]",
-    "litellm": code_of("integrations.md", "litellm") +
+    "litellm": code_of("litellm") +
                "assert litellm.token_counter(text=text, custom_tokenizer=custom_tokenizer(tok)) == tok.count(text)",
     "haystack": "from haystack import Document\nfrom haystack.components.preprocessors import DocumentSplitter\n"
                 "cut = DocumentSplitter(split_by='function', splitting_function=lambda text: list(tok.chunk(text, 2)))\n"
@@ -41,7 +41,7 @@ WORKING = {  # a package, and a call of dstok's module for it, whose result is t
                 "assert made['input_ids'][0] == tok.encode(text)",
     "polars": "import polars\nfrom dstok.arrow import encode\n"
               "assert encode(tok, polars.Series([text]).to_arrow()).to_pylist() == [tok.encode(text)]",
-    "chonkie": code_of("integrations.md", "chonkie") +
+    "chonkie": code_of("chonkie") +
                "assert [*ChonkieTokenizer(tok).encode(text)] == tok.encode(text)",
 }
 

@@ -190,9 +190,45 @@ const scenarios = {
       await page.evaluate(number => state.rows.choose(0, number), number);
       found.push(await chosen(page));
     }
-    const [download] = await Promise.all([page.waitForEvent("download"), page.click("#export")]);
+    const [download] = await Promise.all([page.waitForEvent("download"), page.click("#save-json")]);
     const saved = JSON.parse(readFileSync(await download.path(), "utf8"));
     return { details: found, tokens: await tokens(page), saved: saved.tokens[0].ids, text: saved.text, axe: await violations(page), faults: page.faults };
+  },
+
+  // A token stays chosen while the text changes elsewhere, and is forgotten with its own characters.
+  async typingElsewhere() {
+    const page = await open(given.empty), seen = [];
+    await paste(page, "Hello wörld and more");
+    await page.evaluate(() => state.rows.choose(0, 2));
+    await chosen(page);
+    for (const text of ["12345 🦙 Hello wörld and more", "12345 🦙 Hello wörld and", "12345 🦙 Hello then"]) {
+      await paste(page, text);
+      await page.waitForTimeout(150);
+      seen.push([await page.$$eval("#rows li[aria-current]", items => items.map(item => item.textContent)), /token=/.test(page.url())]);
+    }
+    return { seen, faults: page.faults };
+  },
+
+  // The page saves itself as a file that needs no server, and as a picture.
+  async saving() {
+    const page = await open(given.file);
+    const saved = async button => {
+      const [download] = await Promise.all([page.waitForEvent("download"), page.click(button)]);
+      return [download.suggestedFilename(), await download.path()];
+    };
+    const [name, path] = await saved("#save-page"), picture = await saved("#save-picture");
+    const size = await page.evaluate(() => [document.getElementById("tokens").offsetWidth, document.getElementById("tokens").offsetHeight]);
+    const colours = await page.evaluate(async data => {
+      const image = new Image(), canvas = document.createElement("canvas");
+      image.src = data;
+      await image.decode();
+      [canvas.width, canvas.height] = [image.width, image.height];
+      const context = canvas.getContext("2d");
+      context.drawImage(image, 0, 0);
+      const pixels = new Uint32Array(context.getImageData(0, 0, image.width, image.height).data.buffer);
+      return new Set(pixels).size;
+    }, `data:image/png;base64,${readFileSync(picture[1]).toString("base64")}`);
+    return { names: [name, picture[0]], html: readFileSync(path, "utf8"), png: readFileSync(picture[1]).toString("base64"), size, colours, faults: page.faults };
   },
 
   async pageWithoutScript() {

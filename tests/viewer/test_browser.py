@@ -5,6 +5,7 @@ One browser runs all scenarios of browser.mjs; each test looks at what one of th
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterator
@@ -137,6 +138,21 @@ def test_a_page_from_a_file(results: dict[str, Any]) -> None:
     assert found["details"] == value(results, "details")
     assert [id for id, _ in found["tokens"]] == found["saved"] == shown(TEXT) and found["text"] == TEXT
     assert (found["axe"], found["faults"]) == ([], [])
+
+
+def test_a_chosen_token_stays_with_its_characters(results: dict[str, Any]) -> None:
+    found = value(results, "typingElsewhere")
+    assert found["seen"] == [[["ör"], True], [["ör"], True], [[], False]] and found["faults"] == []
+
+
+def test_the_page_and_a_picture_are_saved(results: dict[str, Any]) -> None:
+    """The page is that of `dstok view --output`; the picture is as large as the tokens are, by two, and not of one colour."""
+    found = value(results, "saving")
+    assert found["names"] == ["tokens.html", "tokens.png"] and found["faults"] == []
+    assert found["html"] == page_of(Sheet([read(V3, TEXT)]))
+    data = base64.b64decode(found["png"])
+    width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
+    assert data.startswith(b"\x89PNG") and [width, height] == [2 * side for side in found["size"]] and found["colours"] > 20
 
 
 def test_a_result_that_has_gone_and_a_server_that_has_ended(results: dict[str, Any]) -> None:

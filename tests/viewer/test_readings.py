@@ -255,6 +255,16 @@ def test_sections_hold_all_tokens_and_begin_at_the_same_bytes(seed: int) -> None
         sheet.section(len(sheet))
 
 
+def test_two_readings_meet_again_after_a_few_lines() -> None:
+    """A section is a row of the page: with two readings a short one, so that the same line stands beside itself."""
+    text = "12345 and don't\n" * 60
+    one = Sheet([read(V3, text)])
+    two = Sheet([read(V3, text), read(V3, text, special="none")])
+    sizes = np.diff(two.starts[:, 0])
+    assert len(one) < 4 and sizes[:-1].min() >= 20 and sizes.max() < 40
+    assert all(two.readings[0].text[two.readings[0].encoding.char_spans[at, 0] - 1] == "\n" for at in two.starts[1:-1, 0])
+
+
 def test_a_section_is_not_too_long_where_no_line_ends() -> None:
     sheet = Sheet([read(V3, "word " * 2000)])
     assert np.diff(sheet.starts[:, 0]).max() <= MOST

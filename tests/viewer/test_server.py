@@ -24,7 +24,8 @@ from real_models import V3
 from view_server import served, started
 
 from dstok import chat
-from dstok.viewer import read
+from dstok.viewer import Sheet, read
+from dstok.viewer.html import page_of
 from dstok.viewer.server import MAX_BODY, MAX_RESULTS, Asked, GoneError, Requests, ViewServer
 
 TEXT = "Hello 🦙 <｜User｜> naïve\n"
@@ -83,6 +84,7 @@ def test_what_is_asked_is_answered(client: Client) -> None:
     result = made["result"]
     assert json.loads(client.get(f"section?result={result}&number=0")[2]) == made["first"]
     assert json.loads(client.get(f"export?result={result}")[2])["text"] == TEXT
+    assert client.get(f"page?result={result}")[2].decode() == page_of(Sheet([read(V3, TEXT)]))
     assert json.loads(client.get(f"piece?result={result}&side=0&number=0")[2])["hex"] == b"Hello".hex()
 
 

@@ -8,6 +8,8 @@ import sys
 from html import unescape
 from importlib.resources import files
 
+import regex
+
 import dstok
 from dstok.viewer import Sheet, read
 from dstok.viewer.html import (
@@ -28,6 +30,8 @@ from dstok.viewer.notebook import visible_line
 
 def test_every_character_that_cannot_be_seen_has_a_sign_of_its_own() -> None:
     unseen = [chr(code) for code in range(sys.maxunicode + 1) if not chr(code).isprintable() or code == 32]
+    unseen += [char for char in map(chr, range(sys.maxunicode + 1)) if regex.match(r"\p{DI}", char) and char.isprintable()]
+    unseen.append("\u2800")
     signs = [sign_of(char) for char in unseen]
     assert None not in signs and len(set(signs)) == len(unseen) and set(SIGNS) <= set(unseen)
 
@@ -57,7 +61,8 @@ def test_the_bytes_of_a_token_are_split_without_loss() -> None:
 
 def test_how_characters_stand_on_a_page_and_in_a_line() -> None:
     assert [sign_of(char) for char in " \x1b\u202ea"] == ["·", "␛", "U+202E", None]
-    assert [circle_before("\u0301"), circle_before("a")] == ["◌", ""]
+    assert [circle_before("\u0301"), circle_before("a"), circle_before("\ufe0f")] == ["◌", "", ""]
+    assert shown("❤\ufe0f") == "❤<i class=u>U+FE0F</i>"
     assert shown("<b> \u202e\u0301") == "&lt;b&gt;<i> </i><i class=u>U+202E</i>\u0301"
     assert byte_parts(b" \xf0\x9f") == "<i> </i><code>f0 9f</code>"
     assert visible_line(" a\tb\n\x1b\u202e") == "·a⇥b↵␛U+202E"

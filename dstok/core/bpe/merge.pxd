@@ -102,7 +102,8 @@ cdef class BPE:
     cdef readonly Py_ssize_t size  # `starts` is defined for ids below this
     cdef readonly bint monotone, ignore_merges
     cdef readonly LostBytes lost  # None: each byte has a token
-    cdef bint merges_all          # neither `ignore_merges` nor lost bytes: a piece has the ids of merging its bytes
+    cdef readonly bint ends_words  # `WORD_END` comes after each piece's bytes: the end_of_word_suffix
+    cdef readonly bint merges_all  # none of these: a piece has the ids of merging its bytes
     cdef uint32_t *by_bytes       # ignore_merges only: open addressing over the vocabulary's bytes, id + 1
     cdef uint32_t by_bytes_mask
     cdef uint64_t by_bytes_seed
@@ -116,6 +117,9 @@ cdef class BPE:
         self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
     ) noexcept nogil
     cdef Py_ssize_t merge_known(
+        self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
+    ) noexcept nogil
+    cdef Py_ssize_t merge_word(
         self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
     ) noexcept nogil
     cdef Py_ssize_t lost_until(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t length) noexcept nogil

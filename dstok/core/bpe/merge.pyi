@@ -17,6 +17,8 @@ class BPE:
     monotone: bool
     ignore_merges: bool
     lost: LostBytes
+    ends_words: bool
+    merges_all: bool
     def __init__(
         self,
         pairs: Any,
@@ -33,6 +35,7 @@ class BPE:
         pair_ids: Any,
         characters: CharacterTable | None = None,
         lost: LostBytes | None = None,
+        ends_words: bool = False,
     ) -> None: ...
     def reachable(self, raw_ids: Iterable[int]) -> array[int]: ...
     def index_vocabulary(self, reachable: array[int], seeds: Sequence[int] | None = None) -> int: ...

@@ -15,6 +15,9 @@ from the tokens of its bytes; its sections and tokens end between characters.
 A model may lack tokens of single bytes, and so lose these bytes (`LostBytes`). As upstream does, merging then leaves
 them out of a piece, so that their neighbours become a pair, or puts the unknown token in their place. No merge has this
 token as a side (compiled/build.py refuses one), so that the bytes on both sides of it merge apart.
+
+In a model with an end_of_word_suffix the byte `WORD_END`, which no text has, stands for it in tokens. Each piece gets
+one at its end, and the first merges join it with the byte before it.
 """
 
 cimport cython
@@ -46,6 +49,7 @@ cdef enum:
     MANY_TOKENS = 24      # with more the next one is smaller
     OVERLAP = 2           # tokens at a section's end that are merged again in the next
     SEEDS = 16            # random seeds tried for the index of the vocabulary
+    WORD_END = 0xFF       # formats/description.py
     CROWDED = 8           # slots read for a token, at most on average: by chance there are one and a half
 
 
@@ -93,12 +97,13 @@ cdef class BPE:
     `pairs` and `seeds` are those of `build_pairs`. `merged` is the id by rank; if it is empty, `first` is the id of
     rank 0. `byte_ids` is the id of each byte; `starts` and `blob` hold the bytes of each token; `atoms`, `byte_pairs`
     and `pair_ids` make a StartTable; so does `characters`, which only a model of characters has. `lost`: the bytes
-    without a token, if there are any.
+    without a token, if there are any. ends_words: do pieces end in `WORD_END`?
     """
 
     def __cinit__(
         self, pairs, seeds, merged, uint32_t first, byte_ids: Sequence[int], starts, blob, bint monotone,
-        bint ignore_merges, atoms, byte_pairs, pair_ids, CharacterTable characters=None, LostBytes lost=None
+        bint ignore_merges, atoms, byte_pairs, pair_ids, CharacterTable characters=None, LostBytes lost=None,
+        bint ends_words=False
     ):
         cdef const uint64_t[::1] p = memoryview(pairs).cast("B").cast("Q")
         cdef const uint16_t[::1] q = memoryview(seeds).cast("B").cast("H")
@@ -125,7 +130,7 @@ cdef class BPE:
         self.starts, self.blob = &s[0], &b[0]
         self.size = s.shape[0] - 1
         self.monotone, self.ignore_merges, self.lost = monotone, ignore_merges, lost
-        self.merges_all = not ignore_merges and lost is None
+        self.ends_words, self.merges_all = ends_words, not ignore_merges and lost is None and not ends_words
         if lost is not None and lost.unknown >= self.size:
             raise ValueError(f"expected the id of the unknown token below {self.size}, found {lost.unknown}")
         for i in range(256):
@@ -245,7 +250,7 @@ cdef class BPE:
     cdef Py_ssize_t merge_piece(
         self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
     ) noexcept nogil:
-        """Write the ids of one piece to `out`, which has room for `length`; -1 if memory is out."""
+        """Write the ids of one piece to `out`, which has room for `length` and one; -1 if memory is out."""
         if not self.merges_all:
             if self.ignore_merges:
                 out[0] = self.whole(text, length)
@@ -253,6 +258,8 @@ cdef class BPE:
                     return 1
             if self.lost is not None:
                 return self.merge_known(text, length, out, scratch, junction)
+            if self.ends_words:
+                return self.merge_word(text, length, out, scratch, junction)
         return self.merge_bytes(text, length, out, scratch, junction)
 
     cdef Py_ssize_t merge_known(
@@ -286,6 +293,20 @@ cdef class BPE:
             count += found
             at = end
         return count
+
+    cdef Py_ssize_t merge_word(
+        self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
+    ) noexcept nogil:
+        """Do what `merge_bytes` does, for a piece and the end of a word."""
+        cdef Py_ssize_t found
+        cdef uint8_t *word = <uint8_t *>malloc(length + 1)
+        if word == NULL:
+            return -1
+        memcpy(word, text, length)
+        word[length] = WORD_END
+        found = self.merge_bytes(word, length + 1, out, scratch, junction)
+        free(word)
+        return found
 
     cdef Py_ssize_t lost_until(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t length) noexcept nogil:
         """Return the end of the lost bytes at `at` for which one unknown token stands; `at` if there are none."""

@@ -112,8 +112,9 @@ static inline const BytePair *byte_pair(const StartTable *t, const uint8_t *text
 /* The id of the character of three bytes at `at`, if merging may start from it, or -1. */
 static inline int64_t start_atom(const StartTable *t, const uint8_t *text, int64_t at, int64_t length) {
     const uint8_t *p = text + at;
-    uint32_t character = (p[0] & 15u) << 12 | (p[1] & 63u) << 6 | (p[2] & 63u), id = t->atoms[character];
-    if ((p[1] & 0xC0) != 0x80 || (p[2] & 0xC0) != 0x80 || character < 0x800 || id == 0)
+    uint32_t bytes = (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
+    uint32_t character = (bytes >> 4 & 0xF000) | (bytes >> 2 & 0xFC0) | (bytes & 0x3F), id = t->atoms[character];
+    if ((bytes & 0xC0C0) != 0x8080 || character < 0x800 || id == 0)
         return -1;
     if (at && byte_pair(t, p - 1)->torn)
         return -1;

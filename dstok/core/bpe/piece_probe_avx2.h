@@ -50,18 +50,6 @@ typedef struct {
     size_t longs;
 } ProbeBatch;
 
-/* Of each number of eight bits, the places of its bits, from the lowest byte on. */
-static uint64_t PROBE_PLACES[256];
-
-static inline void probe_open(void) {
-    for (int bits = 0; bits < 256; bits++) {
-        int n = 0;
-        for (uint64_t i = 0; i < 8; i++)
-            if (bits >> i & 1)
-                PROBE_PLACES[bits] |= i << 8 * n++;
-    }
-}
-
 /* The words at text + start[0], [2], [4] and [6]. Plain loads: a gather costs more than twice as much on some
  * processors, and far more on those whose gathers the system has to mend. */
 SIMD_AVX2 __attribute__((always_inline))
@@ -101,7 +89,7 @@ static inline void probe_eight_avx2(const PieceTable *t, const uint8_t *text, co
         __builtin_prefetch((const uint8_t *)t->key8 + batch->lines[i + j]);
     longer = _mm256_andnot_si256(_mm256_cmpgt_epi32(length, _mm256_set1_epi32(MIDDLE)), longer);
     int chosen = _mm256_movemask_ps(_mm256_castsi256_ps(longer));
-    uint64_t places = PROBE_PLACES[chosen] + i * 0x0101010101010101;
+    uint64_t places = BIT_PLACES[chosen] + i * 0x0101010101010101;
     memcpy(batch->longer + batch->longs, &places, sizeof(places));
     batch->longs += (size_t)__builtin_popcount((unsigned)chosen);
 }

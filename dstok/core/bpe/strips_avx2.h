@@ -25,15 +25,19 @@ typedef uint64_t LaneSlots __attribute__((vector_size(4 * LANE)));
 #define LANE_AT(words) (*(LooseLane *)(words))
 #define LANE_LOAD(lane) _mm256_loadu_si256((const __m256i *)&(lane))
 
-/* Does what `pair_rank` does, for eight pairs. Plain loads: gathers are no faster, and on many processors slow. */
-LANE_FUNCTION Lane lane_rank(const PairTable *t, Lane left, Lane right) {
+/* Does what `pair_slot` does, for eight pairs. Plain loads: gathers are no faster, and on many processors slow. */
+LANE_FUNCTION Lane lane_slot(const PairTable *t, Lane left, Lane right) {
     const uint16_t *seeds = t->seeds;
-    const uint64_t *slots = t->slots;
     Lane b = (left * t->left_mix + right * t->right_mix) >> (uint32_t)t->seed_shift;
     LaneSeeds found = {seeds[b[0]], seeds[b[1]], seeds[b[2]], seeds[b[3]],
                        seeds[b[4]], seeds[b[5]], seeds[b[6]], seeds[b[7]]};
     Lane seed = __builtin_convertvector(found, Lane);
-    Lane s = ((left * PAIR_2 + right * t->mix) ^ seed * PAIR_4) * PAIR_5 >> (uint32_t)t->slot_shift;
+    return ((left * PAIR_2 + right * t->mix) ^ seed * PAIR_4) * PAIR_5 >> (uint32_t)t->slot_shift;
+}
+
+/* Does what `pair_rank` does, for eight pairs whose slots are known. */
+LANE_FUNCTION Lane lane_rank(const PairTable *t, const uint32_t *s, Lane left, Lane right) {
+    const uint64_t *slots = t->slots;
     LaneSlots even = {slots[s[0]], slots[s[2]], slots[s[4]], slots[s[6]]};
     LaneSlots odd = {slots[s[1]], slots[s[3]], slots[s[5]], slots[s[7]]};
     Lane low = (Lane)((even & 0xFFFFFFFF) | odd << 32), high = (Lane)(even >> 32 | (odd & 0xFFFFFFFF00000000));
@@ -41,13 +45,31 @@ LANE_FUNCTION Lane lane_rank(const PairTable *t, Lane left, Lane right) {
     return (low & NO_RANK) | ((Lane)(wrong != 0) & NO_RANK);
 }
 
+enum { RANKS_AT_ONCE = 128 };
+
+/* Writes the ranks of `count` pairs, and up to seven more, to `ranks`, which may be `left`. First it finds and fetches many
+ * slots: a rank waits for two loads, one after the other, and the processor sees only a few vectors ahead. */
+LANE_FUNCTION void lane_ranks(const PairTable *t, const uint32_t *left, const uint32_t *right, uint32_t *ranks,
+                              int64_t count) {
+    uint32_t slots[RANKS_AT_ONCE];
+    for (int64_t base = 0; base < count; base += RANKS_AT_ONCE) {
+        int64_t size = count - base < RANKS_AT_ONCE ? count - base : RANKS_AT_ONCE;
+        for (int64_t i = 0; i < size; i += LANE) {
+            LANE_AT(slots + i) = lane_slot(t, LANE_AT(left + base + i), LANE_AT(right + base + i));
+            for (int j = 0; j < LANE; j++)
+                __builtin_prefetch(t->slots + slots[i + j]);
+        }
+        for (int64_t i = 0; i < size; i += LANE)
+            LANE_AT(ranks + base + i) = lane_rank(t, slots + i, LANE_AT(left + base + i), LANE_AT(right + base + i));
+    }
+}
+
 /* Does what `pair_ranks` does, eight at a time. */
 SIMD_AVX2
 static void pair_ranks_avx2(const PairTable *t, const uint32_t *ids, uint32_t *ranks, int64_t count) {
-    for (int64_t i = 0; i + 1 < count; i += LANE) {
-        int64_t at = i + LANE < count ? i : count - 1 - LANE; /* the last eight overlap those before */
-        LANE_AT(ranks + at) = lane_rank(t, LANE_AT(ids + at), LANE_AT(ids + at + 1));
-    }
+    lane_ranks(t, ids, ids + 1, ranks, (count - 1) / LANE * LANE);
+    ids += count - 1 - LANE; /* the last eight overlap those before */
+    lane_ranks(t, ids, ids + 1, ranks + count - 1 - LANE, LANE);
 }
 
 LANE_FUNCTION Lane lane_select(Lane chosen, Lane a, Lane b) {
@@ -138,8 +160,7 @@ LANE_FUNCTION void strips_keep(StripRanks *r, int i, uint32_t least) {
 LANE_FUNCTION void strips_open(const PairTable *t, Strips *s, StripRanks *r) {
     uint32_t ranks[sizeof(s->symbols) / sizeof(*s->symbols)], end = s->starts[s->size];
     memset(s->symbols + end, 0, STRIP * sizeof(uint32_t));
-    for (uint32_t i = 0; i < end; i += LANE)
-        LANE_AT(ranks + i) = lane_rank(t, LANE_AT(s->symbols + i), LANE_AT(s->symbols + i + 1));
+    lane_ranks(t, s->symbols, s->symbols + 1, ranks, end);
     r->active = 0;
     s->ids[0][STRIP - 1] = NO_ID;
     for (int i = 0; i < s->size; i++) {
@@ -161,8 +182,7 @@ LANE_FUNCTION void strips_step(const PairTable *t, Strips *s, StripRanks *r) {
         s->counts[i]--;
         strip_close(ids, r->ranks[i], at, made);
     }
-    for (int j = 0; j < 2 * active; j += LANE)
-        LANE_AT(r->left + j) = lane_rank(t, LANE_AT(r->left + j), LANE_AT(r->right + j));
+    lane_ranks(t, r->left, r->right, r->left, 2 * active);
     r->active = 0;
     for (int j = 0; j < active; j++) {
         uint32_t i = r->strip[j];

@@ -35,6 +35,7 @@ cdef enum:
     MAX_TAG = 2              # plus one: a kept piece, a dropped one
     OLDER = 1                # bits that say which of the two places of the scanner are set
     NEWER = 2
+    UNSURE = 0xFFFFFFFF      # a mark that later text decides: regex/two_sided.py
 
 
 cdef int fail(str expected, found) except -1:
@@ -111,6 +112,49 @@ cdef uint32_t _places_after(uint32_t edge, uint32_t places) noexcept:
     if operation != SET_1:
         places = places & NEWER | (OLDER if places & NEWER else 0)
     return places if operation == MOVE else places | NEWER
+
+
+def check_sides(tables: Buffer, Py_ssize_t classes, Py_ssize_t sides, Py_ssize_t columns):
+    """Check the tables of two sides: all states exist, known sides need no later text, the end of a text ends a piece.
+
+    The last is a walk over all pairs of a state and a side that a text can have.
+    """
+    cdef Py_ssize_t steps = 2 * classes * columns, size = len(memoryview(tables).cast("B"))
+    cdef Py_ssize_t states = (size - steps) // (4 * columns + 2 * classes), number, side, i, pair
+    cdef uint32_t state, mark
+    if not 0 < sides <= columns or states < 2 or size != 4 * states * columns + 2 * states * classes + steps:
+        fail(f"tables of {classes} classes and {columns} sides, {sides} of them known", f"{size} bytes")
+    cdef const uint32_t[::1] marks = memoryview(tables).cast("B")[:4 * states * columns].cast("I")
+    cdef const uint16_t[::1] moves = memoryview(tables).cast("B")[4 * states * columns:].cast("H")
+    cdef const uint16_t[::1] back = moves[classes * states:]
+    for i in range(moves.shape[0]):
+        side = (i - classes * states) % columns
+        number = states if i < classes * states else sides if side < sides else columns
+        if moves[i] >= number:
+            fail(f"the number of a state below {number}", moves[i])
+    for i in range(states * columns):
+        mark = marks[i]
+        if mark and (mark >> 16 not in (1, 2) or (mark & 0xFFFF) >= states) and (
+                mark != UNSURE or i % columns < sides):
+            fail(f"a mark with one of {states} states", f"0x{mark:08x} at side {i % columns}")
+    cdef uint8_t[::1] seen = bytearray(states * sides)
+    cdef uint32_t[::1] queue = array("I", bytes(4 * (states * sides + sides)))
+    cdef Py_ssize_t at = 0, count = sides
+    for side in range(sides):  # at the start of a text no mark counts
+        queue[side] = <uint32_t>(START * sides + side)
+    while at < count:
+        state, side = queue[at] // <uint32_t>sides, queue[at] % <uint32_t>sides
+        mark = marks[state * columns + side] if at >= sides else 0
+        if not side and not mark and at >= sides:
+            fail("the end of a piece at the end of a text", f"none in state {state}")
+        state = mark & 0xFFFF if mark else state
+        at += 1
+        for number in range(classes):
+            for i in range(sides):
+                pair = moves[number * states + state] * sides + i
+                if back[number * columns + i] == side and not seen[pair]:
+                    seen[pair], queue[count] = 1, <uint32_t>pair
+                    count += 1
 
 
 def check_windows(const uint8_t[::1] tables not None):

@@ -109,16 +109,24 @@ static inline void thread_end(Thread thread) { pthread_join(thread, NULL); }
  * pages costs a fault each, about 0.65 ms/MB, and look-ups all over a table miss the TLB. */
 
 #define HUGE_PAGE ((size_t)1 << 21)
+#define HUGE_LEAST (HUGE_PAGE / 4) /* bytes from which on a large page costs less than the small ones */
+
+/* A size in whole huge pages, if it is worth one, else in blocks of 64 KB. */
+static inline size_t huge_rounded(size_t size) {
+    size_t unit = size >= HUGE_LEAST ? HUGE_PAGE : (size_t)1 << 16;
+    return (size + unit - 1) & ~(unit - 1);
+}
 
 /* Memory to be freed with `free`. */
 static inline void *huge_alloc(size_t size) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
     void *memory = NULL;
-    if (size < HUGE_PAGE)
+    if (size < HUGE_LEAST)
         return malloc(size);
+    size = huge_rounded(size);
     if (posix_memalign(&memory, HUGE_PAGE, size))
         return NULL;
-    madvise(memory, size / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+    madvise(memory, size, MADV_HUGEPAGE);
     return memory;
 #else
     return malloc(size);
@@ -129,7 +137,7 @@ static inline void *huge_alloc(size_t size) {
 static inline void *huge_grown(void *memory, size_t used, size_t size) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
     void *grown;
-    if (size < HUGE_PAGE)
+    if (size < HUGE_LEAST)
         return realloc(memory, size);
     grown = huge_alloc(size);
     if (grown) {
@@ -181,12 +189,6 @@ static inline void array_trim(void *array, ptrdiff_t *room, size_t entry) {
     free(memory);
     memset(array, 0, sizeof(memory));
     *room = 0;
-}
-
-/* A size for `huge_zeroed`: whole huge pages, if at least a quarter of one is needed. */
-static inline size_t huge_rounded(size_t size) {
-    size_t unit = size >= HUGE_PAGE / 4 ? HUGE_PAGE : (size_t)1 << 16;
-    return (size + unit - 1) & ~(unit - 1);
 }
 
 /* Zeros, at a multiple of 64 bytes, to be freed with `huge_free`. The system gives zeroed pages, so nothing is written

@@ -61,6 +61,19 @@ typedef uint8_t Vector_32 __attribute__((vector_size(32), aligned(1), may_alias)
 typedef uint16_t Words_16 __attribute__((vector_size(16), aligned(1), may_alias));
 typedef uint16_t Words_32 __attribute__((vector_size(32), aligned(1), may_alias));
 
+/* Of each number of eight bits, the places of its bits, from the lowest byte on. */
+static uint64_t BIT_PLACES[256];
+
+__attribute__((unused))
+static inline void bit_places_open(void) {
+    for (int bits = 0; bits < 256; bits++) {
+        int n = 0;
+        for (uint64_t i = 0; i < 8; i++)
+            if (bits >> i & 1)
+                BIT_PLACES[bits] |= i << 8 * n++;
+    }
+}
+
 #if SIMD_NEON
 #include <arm_neon.h>
 #endif

@@ -46,6 +46,7 @@ cdef enum:
     PART = 1 << 16           # bytes of text in a part: its ids (72 KB) stay in the cache, malloc has blocks for them
     CHARS_PER_ID = 3         # code points in an id
     LEAST = 1 << 14          # ids that a chunk of pieces may have, about
+    ALONE = 1 << 19          # the same, if one thread has all parts: after each it waits for the GIL that others hold
     PER_TEXT = 16            # cost of a text beside its bytes, in bytes
 
 cdef enum Wanted:
@@ -107,7 +108,7 @@ cdef class Batch:
             (<Rows>texts).lay(self.sources, replace, encoder.finder.level)
         else:
             self._lay(texts)
-        self._split()
+        self._split(PART if threads > 1 else ALONE)
         self.threads = max(1, min(threads, self.size))
 
     def __dealloc__(self):
@@ -129,11 +130,11 @@ cdef class Batch:
             self.sources[i] = source_of(texts[i])
         return 0
 
-    cdef int _split(self) except -1:
+    cdef int _split(self, Py_ssize_t most) except -1:
         cdef Py_ssize_t i, size = 0, first = 0, count = len(self.texts)
         for i in range(count):
             size += self.sources[i].length + PER_TEXT
-            if size >= PART or i + 1 == count:
+            if size >= most or i + 1 == count:
                 self.parts[self.size].first, self.parts[self.size].last = first, i + 1
                 self.size += 1
                 first, size = i + 1, 0
@@ -203,8 +204,9 @@ cdef class Batch:
         cdef Run run = self.encoder.pool.lease()
         cdef Py_ssize_t i, size = 0
         run.begin(0 if self.wanted == LENGTHS else IDS)
-        if self.wanted == ARRAYS:
+        if self.wanted != LENGTHS:
             self.encoder.pool.lend(&run.out.ids.data, &run.out.ids.room, sizeof(uint32_t))
+        if self.wanted == ARRAYS:
             for i in range(len(self.texts)):
                 size += self.sources[i].length
             if not run.reserve_ids((size // CHARS_PER_ID + LEAST) // share):  # rather too many: room costs nothing
@@ -316,7 +318,7 @@ cdef class Batch:
         cdef const uint32_t *ids = part.block if part.home else self.own.out.ids.data + part.at
         cdef Py_ssize_t i
         for i in range(part.first, part.last):
-            row = ints_list(ids, self.counts[i], self.encoder.size)
+            row = ints_list(ids, self.counts[i], self.encoder.size, False)
             PyObject_GC_UnTrack(<PyObject *>row)
             rows[i] = row
             ids += self.counts[i]

@@ -6,20 +6,20 @@ from libc.stdint cimport uint32_t
 from dstok.core.bpe.merge cimport BPE
 from dstok.core.encode.memory cimport Pool
 from dstok.core.encode.sinks cimport Run
-from dstok.core.split.finder cimport LeftFinder
+from dstok.core.split.finder cimport Finder
 from dstok.core.text.added_tokens cimport Policy
 from dstok.core.text.normalize cimport Normalizer
 from dstok.core.text.utf8 cimport Source
 
 cdef extern from "encode/ints.h":
-    list ints_list(const uint32_t *ids, Py_ssize_t count, Py_ssize_t size)
+    list ints_list(const uint32_t *ids, Py_ssize_t count, Py_ssize_t size, bint soon)
 
 ctypedef object (*Result)(Encoder encoder, Run run)  # what a call gives of its run
 
 
 @cython.final
 cdef class Encoder:
-    cdef readonly LeftFinder finder
+    cdef readonly Finder finder
     cdef PyObject *known          # the characters of each token, or NULL: see `characters_of`
     cdef BPE bpe
     cdef Normalizer normalizer
@@ -39,5 +39,5 @@ cdef class Encoder:
         self, text, Policy policy, bint replace, int wanted, Result result, Py_ssize_t limit=*, Py_ssize_t start=*,
         Py_ssize_t end=*)
     cpdef list encode(self, text, Policy policy, bint replace)
-    cdef encode_array(self, text, Policy policy, bint replace)
+    cpdef object encode_array(self, text, Policy policy, bint replace)
     cpdef Py_ssize_t count(self, text, Policy policy, bint replace) except -1

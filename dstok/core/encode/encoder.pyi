@@ -3,7 +3,7 @@ from collections.abc import Callable
 from dstok._util.arguments import Dtype, Ends, Errors, Special, Text
 from dstok.core.bpe.merge import BPE
 from dstok.core.encode.memory import Pool
-from dstok.core.split.finder import LeftFinder
+from dstok.core.split.finder import Finder
 from dstok.core.text.added_tokens import Policy
 from dstok.core.text.normalize import Normalizer
 from typing import Any
@@ -11,20 +11,20 @@ import numpy as np
 import numpy.typing as npt
 
 CONTEXT: int
-START: tuple[int, int, int]
-LATER: tuple[int, int, int]
-INSIDE: tuple[int, int, int]
+START: tuple[int, int, int, int]
+LATER: tuple[int, int, int, int]
+INSIDE: tuple[int, int, int, int]
 SHARED_INTS: int
 def list_of_ids(ids: Any, size: int) -> list[int]: ...
 
 class Encoder:
-    finder: LeftFinder
+    finder: Finder
     pool: Pool
     size: int
     cuts_texts: bool
     def __init__(
         self,
-        finder: LeftFinder,
+        finder: Finder,
         bpe: BPE,
         direct: bytes | bytearray | memoryview,
         size: int,
@@ -34,6 +34,7 @@ class Encoder:
     def cut_texts(self) -> None: ...
     def within(self, policy: Policy | None, text: str | None, ranges: Any) -> Policy: ...
     def encode(self, text: Any, policy: Policy | None, replace: bool) -> list[Any]: ...
+    def encode_array(self, text: Any, policy: Policy | None, replace: bool) -> Any: ...
     def count(self, text: Any, policy: Policy | None, replace: bool) -> int: ...
     def count_to(self, text: Text, policy: Policy, replace: bool, limit: int) -> int: ...
     def count_part(self, text: str, start: int, end: int, policy: Policy, limit: int) -> int: ...
@@ -48,7 +49,7 @@ class Encoder:
         true_places: bool = False,
     ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64], Any, list[tuple[int, int, int]], int]: ...
     def added(self, text: Text, policy: Policy) -> list[tuple[int, int, int]]: ...
-    def piece_spans(self, text: str | bytes, policy: Policy, finder: LeftFinder) -> npt.NDArray[np.int64]: ...
+    def piece_spans(self, text: str | bytes, policy: Policy, finder: Finder) -> npt.NDArray[np.int64]: ...
     def pieces(self, text: bytes, policy: Policy) -> list[tuple[int, int]]: ...
     def short(self, text: str, policy: Policy) -> list[int] | None: ...
     def encode_part(
@@ -60,7 +61,7 @@ class Encoder:
         final: bool,
         form: Callable[..., Any] | None,
         rest: bool = False,
-    ) -> tuple[Any, int, int, tuple[int, int, int]]: ...
+    ) -> tuple[Any, int, int, tuple[int, int, int, int]]: ...
 
 class LineEncoder:
     _encoder: Encoder

@@ -28,6 +28,7 @@ from dstok.core.encode.sinks cimport (
     ADDED, CHARS, ENDS, IDS, INSIDE as inside_section, INSIDE_TEXT, SECTION_START, SPANS, TEXT_START, TRUE_SPANS,
     IdSink, characters_of,
 )
+from dstok.core.split.automaton cimport START as start_state
 from dstok.core.split.finder cimport FINE, INVALID_TEXT, OUT_OF_MEMORY, SPECIAL_FOUND
 from dstok.core.text.normalize cimport NORMALIZED, NO_MEMORY, PREFIX_NONE, Verdict, puts_space
 from dstok.core.text.utf8 cimport RUN_MOST, TEXT_MOST, next_cut, open_source, source_of, transcode
@@ -66,15 +67,16 @@ cdef enum:
     BYTES_PER_PIECE = 4         # room made at the start; unused pages cost nothing
 
 CONTEXT = context           # bytes that `encode_part` needs before the text that it encodes
-START = (TEXT_START, 0, 0)  # state at the start of a text, for `encode_part`: `Cursor.at` and `Cursor.skip`
-LATER = (SECTION_START, 0, 0)  # the same at the start of a stretch
-INSIDE = (inside_section, 0, 0)  # the same inside a stretch
+# State at the start of a text, for `encode_part`: `Cursor.at`, `Cursor.skip` and `Sink.left`.
+START = (TEXT_START, 0, 0, start_state)
+LATER = (SECTION_START, 0, 0, start_state)  # the same at the start of a stretch
+INSIDE = (inside_section, 0, 0, start_state)  # the same inside a stretch
 SHARED_INTS = ints_most      # lists share the ints of lower ids
 
 
 def list_of_ids(const uint32_t[::1] ids not None, Py_ssize_t size) -> list[int]:
     """Make a list of ids, one or more, below `size`. For tests."""
-    return ints_list(&ids[0], ids.shape[0], size)
+    return ints_list(&ids[0], ids.shape[0], size, True)
 
 
 # Short texts.
@@ -124,7 +126,7 @@ cdef int ids_of_storage(
     return count
 
 
-cdef int ids_of_utf8(LeftFinder finder, IdSink run, const uint8_t *text, int length, uint32_t *out) noexcept:
+cdef int ids_of_utf8(Finder finder, IdSink run, const uint8_t *text, int length, uint32_t *out) noexcept:
     """Do what `ids_of_storage` does, for UTF-8 without added tokens. Many pieces take the loops for chunks."""
     cdef int pieces = finder.starts_of(text, length, run.chunk.starts), count = GENERAL, misses
     if pieces < 0:
@@ -167,7 +169,7 @@ cdef inline Py_ssize_t short_utf8(
 # The results that calls take from a run.
 
 cdef object as_list(Encoder encoder, Run run):
-    return ints_list(run.out.ids.data, run.out.ids.count, encoder.size)
+    return ints_list(run.out.ids.data, run.out.ids.count, encoder.size, True)
 
 
 cdef object as_array(Encoder encoder, Run run):
@@ -213,7 +215,7 @@ cdef class Encoder:
     """
 
     def __cinit__(
-        self, LeftFinder finder not None, BPE bpe not None, direct: Buffer, Py_ssize_t size,
+        self, Finder finder not None, BPE bpe not None, direct: Buffer, Py_ssize_t size,
         Normalizer normalizer=None
     ):
         if normalizer is not None and normalizer.prefix != PREFIX_NONE and not finder.of_characters:
@@ -372,10 +374,10 @@ cdef class Encoder:
         cdef uint32_t ids[SHORT_IDS]
         cdef int count = short_ids(self, text, policy, ids)
         if count != GENERAL:
-            return ints_list(ids, count, self.size)
+            return ints_list(ids, count, self.size, True)
         return self.run_text(text, policy, replace, IDS, as_list)
 
-    cdef encode_array(self, text, Policy policy, bint replace):
+    cpdef object encode_array(self, text, Policy policy, bint replace):
         """Return the ids of `text` as uint32[n]."""
         cdef uint32_t ids[SHORT_IDS]
         cdef int count = short_ids(self, text, policy, ids)
@@ -427,7 +429,7 @@ cdef class Encoder:
         return self.run_text(text, policy, False, IDS | ADDED, as_added)
 
     def piece_spans(
-        self, text: str | bytes, Policy policy not None, LeftFinder finder not None
+        self, text: str | bytes, Policy policy not None, Finder finder not None
     ) -> npt.NDArray[np.int64]:
         """Return the spans, int64[n, 2], of the pieces of `finder` and of the added tokens, without normalizing."""
         cdef Source source = open_source(text)
@@ -453,12 +455,12 @@ cdef class Encoder:
         """Return the ids of `text` by the pass over short texts, or None if that cannot settle it. For tests."""
         cdef uint32_t ids[SHORT_IDS]
         cdef int count = short_ids(self, text, policy, ids)
-        return None if count == GENERAL else ints_list(ids, count, self.size)
+        return None if count == GENERAL else ints_list(ids, count, self.size, True)
 
     def encode_part(
         self, const uint8_t[::1] text not None, Py_ssize_t at, Policy policy not None, tuple state, bint final,
         form: Callable[..., Any] | None, bint rest=False
-    ) -> tuple[Any, int, int, tuple[int, int, int]]:
+    ) -> tuple[Any, int, int, tuple[int, int, int, int]]:
         """Return (ids, settled, end, state) of valid UTF-8 `text[at:end]`, which later text cannot change.
 
         For streams: the bytes before `at` are context. `state` is `START`, and then the state of the last call.
@@ -470,12 +472,13 @@ cdef class Encoder:
         cdef const uint8_t *start = &text[0] if length else NULL
         try:
             run.begin(0 if form is None else IDS)
-            run.cursor.at, run.cursor.skip[0], run.cursor.skip[1] = state
+            run.cursor.at, run.cursor.skip[0], run.cursor.skip[1], run.left = state
             run.cursor.prefix = PREFIX_NONE if self.normalizer is None else self.normalizer.prefix
             if length > at or final:
                 with nogil:
                     end = encode_part(self.finder, policy, run, start, at, length, final)
-            settled, state = run.out.total + run.out.ids.count, (run.cursor.at, run.cursor.skip[0], run.cursor.skip[1])
+            settled = run.out.total + run.out.ids.count
+            state = run.cursor.at, run.cursor.skip[0], run.cursor.skip[1], run.left
             if rest and run.fault.status == FINE:
                 with nogil:
                     encode_part(self.finder, policy, run, start, end, length, True)

@@ -115,45 +115,42 @@ static inline PyObject *ints_room(Py_ssize_t count) {
 #ifdef Py_GIL_DISABLED
     return PyList_New(count);
 #else
-    PyObject *list = PyList_New(0), **items;
+    PyObject *list = PyList_New(0);
     if (list == NULL || count == 0)
         return list;
-    items = PyMem_New(PyObject *, count);
-    if (items == NULL) {
+    ((PyListObject *)list)->ob_item = PyMem_New(PyObject *, count);
+    if (((PyListObject *)list)->ob_item == NULL) {
         Py_DECREF(list);
         return PyErr_NoMemory();
     }
-    ((PyListObject *)list)->ob_item = items;
     ((PyListObject *)list)->allocated = count;
     Py_SET_SIZE(list, count);
     return list;
 #endif
 }
 
-static inline void ints_put_four(PyObject **items, const uint32_t *ids) {
-    for (int i = 0; i < 4; i++)
-        items[i] = (PyObject *)(ints + ids[i]);
-}
-
-/* Four at a time; the last four overlap those before. A loop for the rest would cost a mispredicted branch a list. */
-static inline void ints_put(PyObject **items, const uint32_t *ids, Py_ssize_t count) {
-    if (count < 4) {
-        for (Py_ssize_t i = 0; i < count; i++)
-            items[i] = (PyObject *)(ints + ids[i]);
-        return;
-    }
+/* Four at a time; the last four overlap those before. A loop for the rest would cost a mispredicted branch a list.
+ * `soon`: the list will soon be read or freed, so its ints are fetched. In 3.11 freeing a list writes to each of them. */
+static inline void ints_put(PyObject **items, const uint32_t *ids, Py_ssize_t count, int soon) {
+#define PUT(i) items[i] = (PyObject *)(ints + ids[i])
     for (Py_ssize_t i = 0; i < count - 4; i += 4)
-        ints_put_four(items + i, ids + i);
-    ints_put_four(items + count - 4, ids + count - 4);
+        for (Py_ssize_t j = i; j < i + 4; j++) {
+            PUT(j);
+            if (soon)
+                __builtin_prefetch(items[j], PY_VERSION_HEX < 0x030C0000);
+        }
+    for (Py_ssize_t i = count < 4 ? 0 : count - 4; i < count; i++)
+        PUT(i);
+#undef PUT
 }
 
 /* The list of ids below `size`. */
-static inline PyObject *ints_list(const uint32_t *ids, Py_ssize_t count, Py_ssize_t size) {
+static inline PyObject *ints_list(const uint32_t *ids, Py_ssize_t count, Py_ssize_t size, int soon) {
     if (__builtin_expect(size > __atomic_load_n(&ints_made, __ATOMIC_ACQUIRE), 0))
         return ints_new_list(ids, count, size);
     PyObject *list = ints_room(count);
     if (list != NULL)
-        ints_put(((PyListObject *)list)->ob_item, ids, count);
+        ints_put(((PyListObject *)list)->ob_item, ids, count, soon);
     return list;
 }
 

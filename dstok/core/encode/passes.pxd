@@ -2,7 +2,7 @@
 from libc.stdint cimport uint8_t
 
 from dstok.core.encode.sinks cimport Run
-from dstok.core.split.finder cimport LeftFinder
+from dstok.core.split.finder cimport Finder
 from dstok.core.text.added_tokens cimport Policy
 from dstok.core.text.normalize cimport Normalizer
 from dstok.core.text.utf8 cimport Source
@@ -12,10 +12,10 @@ cdef enum:
 
 
 cdef Py_ssize_t encode_part(
-    LeftFinder finder, Policy policy, Run run, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    Finder finder, Policy policy, Run run, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
 ) noexcept nogil
 cdef void encode_text(
-    LeftFinder finder, Policy policy, Run run, const Source *source, bint replace, Py_ssize_t limit) noexcept nogil
+    Finder finder, Policy policy, Run run, const Source *source, bint replace, Py_ssize_t limit) noexcept nogil
 cdef int encode_rewritten(
-    LeftFinder finder, Normalizer normalizer, Policy policy, Run run, const Source *source, bint replace,
+    Finder finder, Normalizer normalizer, Policy policy, Run run, const Source *source, bint replace,
     Py_ssize_t limit) except -1 nogil

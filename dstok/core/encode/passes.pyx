@@ -17,6 +17,7 @@ from libc.string cimport memcpy, memmove, memset
 from dstok.core.bpe.merge cimport KEY24_MAX
 from dstok.core.cpu.level cimport CHUNK_ROOM, FIRST_PAD, PAD, Implementation
 from dstok.core.encode.sinks cimport ADDED, CHARS, IDS, INSIDE, INSIDE_TEXT, SECTION_START, TEXT_START, IdSink
+from dstok.core.split.automaton cimport START
 from dstok.core.split.finder cimport FINE, INVALID_TEXT, OUT_OF_MEMORY, SPECIAL_FOUND
 from dstok.core.text.added_tokens cimport Match
 from dstok.core.text.normalize cimport (
@@ -58,7 +59,7 @@ cdef bint special(Policy policy, bint normalized, Run run, const uint8_t *text, 
 
 
 cdef Py_ssize_t section(
-    LeftFinder finder, Policy policy, Run run, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    Finder finder, Policy policy, Run run, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
 ) noexcept nogil:
     """Encode text without raw added tokens: find the normalized ones, and the pieces between them."""
     cdef Match match
@@ -87,7 +88,7 @@ cdef Py_ssize_t section(
 
 
 cdef Py_ssize_t lead(
-    LeftFinder finder, Run run, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    Finder finder, Run run, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
 ) noexcept nogil:
     """Encode a stretch of a model of characters up to its first cut, from a copy with a space before it.
 
@@ -114,7 +115,7 @@ cdef Py_ssize_t lead(
 
 
 cdef Py_ssize_t portion(
-    LeftFinder finder, Policy policy, Run run, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    Finder finder, Policy policy, Run run, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
 ) noexcept nogil:
     """Encode `text[at:stop]`, or, if not `final`, up to where later text may change the ids; return where it ended."""
     cdef Match match
@@ -135,7 +136,7 @@ cdef Py_ssize_t portion(
 
 
 cdef Py_ssize_t encode_part(
-    LeftFinder finder, Policy policy, Run run, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
+    Finder finder, Policy policy, Run run, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
 ) noexcept nogil:
     """Do what `portion` does, with a copy of the text, so that nothing is read after its end."""
     cdef Py_ssize_t keep = min(at, <Py_ssize_t>CONTEXT), length = stop - at + keep
@@ -172,7 +173,7 @@ cdef bint read(
 
 
 cdef void in_place(
-    LeftFinder finder, Policy policy, Run run, const uint8_t *text, Py_ssize_t length, Py_ssize_t limit
+    Finder finder, Policy policy, Run run, const uint8_t *text, Py_ssize_t length, Py_ssize_t limit
 ) noexcept nogil:
     """Encode valid UTF-8 where it lies; stop early once `limit` ids are there. A copy would take 2 % of the time."""
     cdef Py_ssize_t at = 0, stop, taken, size = first_portion(run, length, limit)
@@ -206,7 +207,7 @@ cdef inline Py_ssize_t drop_read(uint8_t *text, Py_ssize_t *held, Py_ssize_t *ba
 
 
 cdef void transcoded(
-    LeftFinder finder, Policy policy, Run run, const Source *source, bint replace, Py_ssize_t limit
+    Finder finder, Policy policy, Run run, const Source *source, bint replace, Py_ssize_t limit
 ) noexcept nogil:
     """Encode `str` storage, transcoded a portion at a time; stop early once `limit` ids are there."""
     cdef Py_ssize_t unit = 0, held = 0, at = 0, taken
@@ -221,7 +222,7 @@ cdef void transcoded(
         at = drop_read(run.buffer, &held, &run.chunk.base, taken)
 
 
-cdef void short_text(LeftFinder finder, Policy policy, Run run, const Source *source, bint replace) noexcept nogil:
+cdef void short_text(Finder finder, Policy policy, Run run, const Source *source, bint replace) noexcept nogil:
     """Encode a short text at once, from a copy: like `in_place` and `transcoded`, in fewer steps."""
     cdef Py_ssize_t length = source.length, unit = 0
     cdef uint8_t *text
@@ -247,7 +248,7 @@ cdef void short_text(LeftFinder finder, Policy policy, Run run, const Source *so
 
 
 cdef void encode_text(
-    LeftFinder finder, Policy policy, Run run, const Source *source, bint replace, Py_ssize_t limit
+    Finder finder, Policy policy, Run run, const Source *source, bint replace, Py_ssize_t limit
 ) noexcept nogil:
     """Encode one text."""
     cdef Py_ssize_t fault
@@ -268,7 +269,7 @@ cdef void encode_text(
 cdef inline void begin_text(Run run) noexcept nogil:
     run.cursor.at = INSIDE if run.wanted & INSIDE_TEXT else TEXT_START
     run.cursor.skip[0] = run.cursor.skip[1] = 0
-    run.chunk.base = 0
+    run.chunk.base, run.left = 0, START
 
 
 cdef Py_ssize_t first_portion(Run run, Py_ssize_t length, Py_ssize_t limit) noexcept nogil:
@@ -300,7 +301,7 @@ cdef struct Made:
 
 
 cdef int encode_rewritten(
-    LeftFinder finder, Normalizer normalizer, Policy policy, Run run, const Source *source, bint replace,
+    Finder finder, Normalizer normalizer, Policy policy, Run run, const Source *source, bint replace,
     Py_ssize_t limit
 ) except -1 nogil:
     """Normalize a text, and encode it. Offsets count bytes of the normalized text. A step of a chain may raise."""
@@ -332,7 +333,7 @@ cdef int encode_rewritten(
 
 
 cdef int sections(
-    LeftFinder finder, Normalizer normalizer, Policy policy, Run run, Raw *raw, Made *made, bint last
+    Finder finder, Normalizer normalizer, Policy policy, Run run, Raw *raw, Made *made, bint last
 ) except -1 nogil:
     """Encode the raw text up to where later text may change it; false if the last stretch does not get on."""
     cdef Py_ssize_t at = raw.at, scan = raw.at + run.cursor.skip[0], cut
@@ -359,7 +360,7 @@ cdef int sections(
 
 
 cdef int feed(
-    LeftFinder finder, Normalizer normalizer, Policy policy, Run run, const uint8_t *text, Py_ssize_t size, Made *made,
+    Finder finder, Normalizer normalizer, Policy policy, Run run, const uint8_t *text, Py_ssize_t size, Made *made,
     bint closing
 ) except -1 nogil:
     """Normalize more of a stretch, all of it if `closing`, and encode it up to where later text may change it.

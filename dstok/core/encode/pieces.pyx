@@ -20,8 +20,8 @@ from libc.string cimport memset
 from dstok.core.cpu.level cimport Implementation, chosen
 from dstok.core.encode.memory cimport Pool, numpy_, spans_of
 from dstok.core.encode.sinks cimport SPANS, Run
-from dstok.core.split.automaton cimport Memo, Scanner, begin_memo, drop, scan_piece
-from dstok.core.split.finder cimport FINE, Finder, LeftFinder
+from dstok.core.split.automaton cimport START, Memo, Scanner, begin_memo, drop, scan_piece
+from dstok.core.split.finder cimport FINE, Finder
 from dstok.core.text.hash cimport hash_first, key_mix, key_of
 from dstok.core.text.utf8 cimport Rows, Source, characters_in, characters_within, find_invalid, open_source
 
@@ -149,21 +149,23 @@ cdef class SpanPass:
         finally:
             self.pool.release(run)
 
-    def settled_spans(self, const uint8_t[::1] text not None, bint final) -> tuple[npt.NDArray[np.int64], int]:
-        """Return (spans, end): the pieces of `text` that no later text can change, all of them if it is `final`.
+    def settled_spans(
+        self, const uint8_t[::1] text not None, bint final, uint32_t left=START
+    ) -> tuple[npt.NDArray[np.int64], int, int]:
+        """Return (spans, end, left): the pieces of `text` that no later text can change, all of them if it is `final`.
 
-        Raises `TypeError` for a finder that reads from both sides: later text may change any piece.
+        `left` is the state to go on with at `end`.
         """
-        cdef LeftFinder finder = self.finder
         cdef Run run = self.pool.lease()
         cdef Py_ssize_t end, length = text.shape[0]
         try:
             run.begin(SPANS)
+            run.left = left
             with nogil:
-                end = finder.find_in_copy(run, &text[0] if length else NULL, 0, length, final)
+                end = self.finder.find_in_copy(run, &text[0] if length else NULL, 0, length, final)
             if run.fault.status != FINE:
                 raise MemoryError
-            return spans_of(&run.out.bytes, self.pool), end
+            return spans_of(&run.out.bytes, self.pool), end, run.left
         finally:
             self.pool.release(run)
 

@@ -10,10 +10,9 @@
 #include "text/hash.h"
 
 enum {
-    REPEATS_LOG2 = 11, /* slots: nearly two for each piece of a chunk */
+    REPEATS_LOG2 = 11, /* slots at most: nearly two for each piece of a chunk */
     REPEATS_STEPS = 32, /* slots that are read for a piece: after them it counts as new. By chance there are fewer, but
                            a text can be made of pieces that all have one slot */
-    FEW_REPEATS = 4,   /* pieces that are compared with each other, as in a line: clearing slots would take longer */
 };
 
 /* Whether two pieces are equal, if they have keys: it does not look at longer ones. */
@@ -23,36 +22,24 @@ static inline int repeats(const uint8_t *text, const uint32_t *starts, uint32_t 
            memcmp(text + starts[one], text + starts[other], length) == 0;
 }
 
-/* Compares each of `count` pieces with those before it. */
-static inline void find_few_repeats(const uint8_t *text, const uint32_t *starts, const uint32_t *missed, int count,
-                                    uint16_t *first) {
-    for (int i = 0; i < count; i++) {
-        int j = 0;
-        while (j < i && !repeats(text, starts, missed[i], missed[j]))
-            j++;
-        first[i] = (uint16_t)j;
-    }
-}
-
 /* Finds repeats as the head of this file says; `missed` are the pieces' indexes. Reads MIDDLE bytes from each start. */
 static inline void find_repeats(const uint8_t *text, const uint32_t *starts, const uint32_t *missed, int count,
                                 uint16_t *first) {
     uint16_t slots[1 << REPEATS_LOG2]; /* number + 1 */
-    if (count <= FEW_REPEATS) {
-        find_few_repeats(text, starts, missed, count, first);
-        return;
-    }
-    memset(slots, 0, sizeof(slots));
+    int log2 = 1;
+    while (1 << log2 < 2 * count && log2 < REPEATS_LOG2)
+        log2++;
+    memset(slots, 0, sizeof(*slots) << log2);
     for (int i = 0; i < count; i++) {
         uint64_t key[3];
         first[i] = (uint16_t)i;
         if (starts[missed[i] + 1] - starts[missed[i]] > MIDDLE)
             continue;
         key_of(text + starts[missed[i]], starts[missed[i] + 1] - starts[missed[i]], key);
-        uint32_t slot = (uint32_t)(hash_first(key_mix(key)) >> (64 - REPEATS_LOG2));
+        uint32_t slot = (uint32_t)(hash_first(key_mix(key)) >> (64 - log2));
         int steps = 0;
         while (slots[slot] && !repeats(text, starts, missed[i], missed[slots[slot] - 1]) && ++steps < REPEATS_STEPS)
-            slot = (slot + 1) & ((1 << REPEATS_LOG2) - 1);
+            slot = (slot + 1) & ((1u << log2) - 1);
         if (steps == REPEATS_STEPS)
             continue;
         if (slots[slot])

@@ -82,7 +82,7 @@ cdef class SpanSink(Run):
 cdef class IdSink(Run):
     cdef BPE bpe
     cdef const Implementation *level
-    cdef bint in_strips      # the level merges several pieces at once, and no piece has lost bytes
+    cdef bint in_strips      # the level merges several pieces at once, of their bytes alone
     cdef PieceMemory _keep
     cdef PieceTable table
     cdef Scratch scratch

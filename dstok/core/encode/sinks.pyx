@@ -31,6 +31,7 @@ from dstok.core.bpe.merge cimport (
     strips_next, strips_take,
 )
 from dstok.core.cpu.level cimport CHUNK_ROOM, Strips, chosen
+from dstok.core.split.automaton cimport START
 from dstok.core.split.finder cimport FINE, OUT_OF_MEMORY, Chunk, open_pages
 from dstok.core.text.utf8 cimport characters_within
 
@@ -92,7 +93,7 @@ cdef class Run(Sink):
         self.set_fault(FINE)
         self.out.ids.count = self.out.bytes.count = self.out.chars.count = self.out.added.count = 0
         self.out.total = self.out.counted = self.out.characters = 0
-        self.cursor.prefix = 0
+        self.cursor.prefix, self.left = 0, START
 
     cdef bint reserve_ids(self, Py_ssize_t more) noexcept nogil:
         """Make room for `more` ids; false, with a fault, if memory is out."""
@@ -188,7 +189,7 @@ cdef class IdSink(Run):
     def __cinit__(self, BPE bpe not None, PieceMemory memory not None, bint writable):
         self.bpe, self.level, self._keep = bpe, chosen(), memory
         self.table, self.table.writable = memory.table, writable
-        self.in_strips = self.level.merge_strips != NULL and bpe.lost is None
+        self.in_strips = self.level.merge_strips != NULL and bpe.lost is None and not bpe.ends_words
 
     def __dealloc__(self):
         scratch_free(&self.scratch)
@@ -232,7 +233,7 @@ cdef class IdSink(Run):
         emit(self, 0, chunk.pieces)
         if not self.wanted & (SPANS | CHARS):
             return
-        if self.bpe.lost is None:
+        if self.bpe.lost is None and not self.bpe.ends_words:
             write_spans(self, chunk.origin, chunk.origin + chunk.starts[chunk.pieces], first)
             return
         count, self.out.ids.count = self.out.ids.count, first
@@ -247,7 +248,7 @@ cdef class IdSink(Run):
 
     cdef void take_giant(self, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         cdef Py_ssize_t first = self.out.ids.count, found
-        if not self.reserve_ids(end - start):
+        if not self.reserve_ids(end - start + 1):
             return
         found = self.bpe.merge_piece(
             self.chunk.text + start, end - start, self.out.ids.data + first, &self.scratch, &self.junction)
@@ -636,6 +637,8 @@ cdef void write_spans(IdSink run, Py_ssize_t start, Py_ssize_t end, Py_ssize_t f
             out[2 * i] = offset
             offset += starts[ids[i] + 1] - starts[ids[i]]
             out[2 * i + 1] = offset
+        if run.bpe.ends_words and count:
+            out[2 * count - 1] = run.chunk.base + end
         run.out.bytes.count += count
     if run.wanted & CHARS:
         count_characters(run, start)
@@ -724,7 +727,7 @@ cdef object characters_of(BPE bpe):
     for id in range(<uint32_t>bpe.size):
         begun = 0
         for at in range(bpe.starts[id], bpe.starts[id + 1]):
-            begun += bpe.blob[at] & 0xC0 != 0x80
+            begun += bpe.blob[at] & 0xC0 != 0x80 and bpe.blob[at] != 0xFF  # which ends words
         characters[id] = 2 * begun + (bpe.starts[id] < bpe.starts[id + 1] and bpe.blob[bpe.starts[id]] & 0xC0 == 0x80)
     return made
 

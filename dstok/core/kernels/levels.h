@@ -22,13 +22,13 @@
 #define RULE_SETS(X, ...) \
     X(RULES_V3, __VA_ARGS__) X(RULES_ONES, __VA_ARGS__) X(RULES_THREES, __VA_ARGS__) X(RULES_CASED, __VA_ARGS__) \
     X(RULES_GPT2, __VA_ARGS__) X(RULES_LLM, __VA_ARGS__) X(RULES_CODER, __VA_ARGS__) X(RULES_TEKKEN, __VA_ARGS__)
-#define GRID_RUN(set, level, target, alone, ahead, write) \
+#define GRID_RUN(set, level, target, alone, ahead, write, write_few) \
     target __attribute__((noinline)) \
     static int grid_last_##set##_##level(const KernelTables *t, const uint8_t *p, int size, GridState *s, GridStarts *found) { \
         return grid_last_by(t, set, narrow_##level, wide_##level, p, size, s, found); \
     } \
     target static int grid_only_##set##_##level(const KernelTables *t, const uint8_t *p, int size, uint32_t *starts) { \
-        return grid_only_by(t, set, narrow_##level, wide_##level, write, p, size, starts); \
+        return grid_only_by(t, set, narrow_##level, wide_##level, write_few, p, size, starts); \
     } \
     target __attribute__((noinline)) \
     static int grid_plain_##set##_##level(const KernelTables *t, const uint8_t *p, uint32_t stop, int final, int full, \
@@ -43,9 +43,9 @@
 #define RUN_OF(set, level) [set] = grid_run_##set##_##level,
 #define ONLY_OF(set, level) [set] = grid_only_##set##_##level,
 /* `alone`: blocks of ASCII have a loop of their own. `ahead`: of the other blocks, too, the masks are made before the
- * rules of the block before. */
-#define GRID_LEVEL(level, target, alone, ahead, write) \
-    RULE_SETS(GRID_RUN, level, target, alone, ahead, write) \
+ * rules of the block before. `write_few`: the faster way to write the starts of a short text. */
+#define GRID_LEVEL(level, target, alone, ahead, write, write_few) \
+    RULE_SETS(GRID_RUN, level, target, alone, ahead, write, write_few) \
     target static int matrix_only_##level(const KernelTables *t, const uint8_t *p, int size, uint32_t *starts) { \
         return matrix_only_by(t, matrix_##level, write, p, size, starts); \
     } \
@@ -59,10 +59,10 @@
         RULE_SETS(ONLY_OF, level) [RULES_CL100K] = grid_only_RULES_THREES_##level, [RULES_MATRIX] = matrix_only_##level}; \
     _Static_assert(sizeof(GRID_##level) / sizeof(*GRID_##level) == RULES_COUNT, "a kernel for each set of rules");
 
-GRID_LEVEL(16, , 0, 0, grid_write)
+GRID_LEVEL(16, , 0, 0, grid_write, grid_write)
 #ifdef DSTOK_X86
-GRID_LEVEL(avx2, SIMD_AVX2, 1, 0, grid_write_avx2)
-GRID_LEVEL(avx512, SIMD_AVX512, 1, 1, grid_write_avx512)
+GRID_LEVEL(avx2, SIMD_AVX2, 1, 0, grid_write_avx2, grid_write)
+GRID_LEVEL(avx512, SIMD_AVX512, 1, 1, grid_write_avx512, grid_write_avx512)
 #endif
 
 /* The instructions that the compiler may use by default: on aarch64 NEON. */
@@ -105,7 +105,7 @@ static inline int probes_open(int vectors) {
     const PieceTable t = {.key8 = lines, .key24 = lines, .key8_shift = 60, .key24_shift = 60};
     ProbeSample sample;
     probe_sample(&sample);
-    probe_open();
+    bit_places_open();
     return (!(vectors & VECTORS_AVX2) || batch_agrees(&t, &sample)) &&
            (!(vectors & VECTORS_AVX512) || lists_agree(&t, &sample));
 #else

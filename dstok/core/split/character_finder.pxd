@@ -3,7 +3,7 @@ cimport cython
 from libc.stdint cimport uint8_t, uint32_t
 
 from dstok.core.cpu.level cimport KernelTables
-from dstok.core.split.finder cimport LeftFinder
+from dstok.core.split.finder cimport Finder
 
 cdef extern from "split/matrix.h":
     enum:
@@ -15,6 +15,6 @@ cdef extern from "split/matrix.h":
 
 
 @cython.final
-cdef class CharacterFinder(LeftFinder):
+cdef class CharacterFinder(Finder):
     cdef const uint8_t[::1] matrix
     cdef bint split

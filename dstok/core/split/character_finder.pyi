@@ -1,11 +1,11 @@
 # Generated: python release/stubs.py
-from dstok.core.split.finder import LeftFinder
+from dstok.core.split.finder import Finder
 from typing import Any
 
 ASCII_CLASSES: bytes
 WIDE_CLASSES: tuple[int, int]
 
-class CharacterFinder(LeftFinder):
+class CharacterFinder(Finder):
     pass
     def __init__(
         self,

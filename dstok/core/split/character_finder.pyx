@@ -7,7 +7,7 @@ In, out: those of split/finder.pyx. Invariant: a text is cut where no merge of c
 cimport cython
 from libc.stdint cimport uint16_t
 
-from dstok.core.split.finder cimport RULES_MATRIX, LeftFinder, Sink, add_piece
+from dstok.core.split.finder cimport RULES_MATRIX, Finder, Sink, add_piece
 from dstok.core.text.utf8 cimport code_point
 
 # The classes of the matrix kernel: one for each ASCII character; that of letters beyond ASCII, of all other characters.
@@ -16,7 +16,7 @@ WIDE_CLASSES = (MATRIX_WIDE, MATRIX_OTHER)
 
 
 @cython.final
-cdef class CharacterFinder(LeftFinder):
+cdef class CharacterFinder(Finder):
     """Finds the parts that a matrix allows.
 
     `matrix` is that of compiled/build.py. `joined` is the bitmap of bpe/tables.pyx (None: classes alone decide).
@@ -29,12 +29,12 @@ cdef class CharacterFinder(LeftFinder):
             raise ValueError("a matrix of the wrong size")
         self.matrix, self._keep, self.split, self.of_characters = m, joined, split, True
         self.open_kernel(RULES_MATRIX, bytes(range(MATRIX_CLASSES)), &m[MATRIX_PAGES],
-                         <const uint16_t *>&m[MATRIX_NUMBERS], NULL if joined is None else &joined[0], NULL)
+                         <const uint16_t *>&m[MATRIX_NUMBERS], NULL if joined is None else &joined[0])
         matrix_open(&self.kernel, &m[0])
 
     def strategy(self) -> str:
         """Name the strategy: "pairs of characters", or the mask kernel with its level."""
-        return "pairs of characters" if self.run_grid == NULL else LeftFinder.strategy(self)
+        return "pairs of characters" if self.run_grid == NULL else Finder.strategy(self)
 
     def without_cuts(self) -> CharacterFinder:
         """Make a finder of upstream's pieces: the text, cut before each space if the pre-tokenizer does that."""

@@ -44,6 +44,9 @@ cdef struct Fault:           # why a sink takes no more; FINE: it does
 cdef class Sink:
     cdef Chunk chunk         # a finder fills it
     cdef Memo memo           # of the finder's automaton, for the text in work
+    cdef uint32_t left       # where a finder that reads from both sides goes on: its state there; START: a text begins
+    cdef uint16_t *sides     # its states from the right, for the text in work
+    cdef Py_ssize_t sides_room
     cdef uint8_t *buffer     # text that is copied, so that there is room after it, or transcoded
     cdef Py_ssize_t buffer_room
     cdef Fault fault
@@ -101,29 +104,29 @@ cdef inline void add_piece(Sink sink, bint apart, Py_ssize_t start, Py_ssize_t e
 
 
 cdef class Finder:
-    cdef void find_all(self, Sink sink, const uint8_t *text, Py_ssize_t length) noexcept nogil
-
-
-cdef class LeftFinder(Finder):
     cdef const Implementation *level
     cdef KernelTables kernel
     cdef GridRunFunction run_grid  # NULL: this model has no rules, or the level no mask kernel
     cdef GridOnlyFunction only_grid  # the same rules
+    cdef const uint8_t *borders  # characters to cut neither after nor before, as bits; NULL: none
     cdef bint of_characters  # a `CharacterFinder`
     cdef bint apart          # some text is dropped, so pieces need not touch
     cdef object _keep
 
     cdef int open_kernel(
         self, int rules, const uint8_t[::1] kinds, const uint8_t *pages, const uint16_t *page_numbers,
-        const uint8_t *joined, const uint8_t *borders) except -1
+        const uint8_t *joined) except -1
     cdef Py_ssize_t begin(self, Sink sink, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil
     cdef Py_ssize_t find(
         self, Sink sink, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil
+    cdef void find_all(self, Sink sink, const uint8_t *text, Py_ssize_t length) noexcept nogil
     cdef Py_ssize_t find_in_copy(
         self, Sink sink, const uint8_t *text, Py_ssize_t at, Py_ssize_t length, bint final) noexcept nogil
     cdef int starts_of(self, const uint8_t *text, int length, uint32_t *starts) noexcept nogil
     cdef void find_short(self, Sink sink, const uint8_t *text, Py_ssize_t length) noexcept nogil
     cdef Py_ssize_t first_part(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil
     cdef Py_ssize_t piece(self, Sink sink, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil
+    cdef void add_cut(self, Sink sink, Py_ssize_t start, Py_ssize_t end) noexcept nogil
+
 
 cdef void open_pages(KernelTables *kernel) noexcept nogil

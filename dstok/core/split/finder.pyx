@@ -3,7 +3,8 @@
 In: a stretch of text without added tokens, and a sink. Out: the pieces, which the sink takes in chunks, and the start
 of the first piece that later text may change. A finder knows no ids.
 Invariant: the pieces are the automaton's, cut further only where no token can reach over the cut. A finder alone writes
-a chunk, a sink only reads it. A sink takes all pieces of a chunk, or has a fault.
+a chunk, a sink only reads it. A sink takes all pieces of a chunk, or has a fault. A text in several stretches goes on
+from the sink's `left` state: after one that is not `final` where it ended, else at the start of a text.
 
 `PieceFinder` follows an automaton from the left, `CharacterFinder` cuts texts of models that merge characters,
 `TwoSided` reads a text from both sides. The first two use the mask kernel (split/grid.h) if it has rules for them, and
@@ -16,7 +17,8 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy, memset
 
 from dstok.core.cpu.level cimport BORDERS, CHUNK, GRID_RANGES, PAD, GridRun, chosen
-from dstok.core.split.automaton cimport drop
+from dstok.core.split.automaton cimport START, drop
+from dstok.core.text.utf8 cimport code_point
 
 from dstok.core.cpu.level import level_shown
 
@@ -31,6 +33,7 @@ cdef extern from "split/grid.h":
 cdef enum:
     BLOCK = 64               # bytes that the kernel decides at once
     COPY_WHOLE_MAX = 1 << 12  # bytes of a text that is copied as a whole
+    LEAST_CUTTABLE = 0xE3    # a cuttable character begins with at least this byte; bytes after a first one are less
 
 # The sets of rules, and the flags of characters that are not ASCII, which compiled/tables.py names.
 RULES = (RULES_NONE, RULES_V3, RULES_ONES, RULES_THREES, RULES_CASED, RULES_GPT2, RULES_CL100K, RULES_LLM, RULES_CODER,
@@ -43,6 +46,7 @@ cdef class Sink:
 
     def __dealloc__(self):
         free(self.buffer)
+        free(self.sides)
         drop(&self.memo)
 
     cdef void take(self) noexcept nogil:
@@ -86,26 +90,12 @@ cdef class Sink:
     cdef void trim(self) noexcept:
         """Free the memory that a large text has grown."""
         array_trim(&self.buffer, &self.buffer_room, 1)
+        array_trim(&self.sides, &self.sides_room, sizeof(uint16_t))
         drop(&self.memo)
 
 
 cdef class Finder:
-    """Finds the pieces of a text: the base of all finders."""
-
-    def strategy(self) -> str:
-        """Name the strategy that finds pieces: "automaton", "windows", "mask kernel, avx2", and so on."""
-        raise NotImplementedError
-
-    cdef void find_all(self, Sink sink, const uint8_t *text, Py_ssize_t length) noexcept nogil:
-        """Hand all pieces of valid UTF-8 to a sink. Reads nothing after the text.
-
-        The sink may read `PAD` bytes after the pieces: near the text's end it gets a copy.
-        """
-        pass
-
-
-cdef class LeftFinder(Finder):
-    """Reads from the left, by the mask kernel if there are rules for it: the base of two finders."""
+    """Finds the pieces of a text, by the mask kernel if there are rules for it: the base of all finders."""
 
     def __cinit__(self):
         self.level = chosen()
@@ -114,10 +104,10 @@ cdef class LeftFinder(Finder):
         free(<void *>self.kernel.flags)
 
     def strategy(self) -> str:
-        """Name the mask kernel's level: "mask kernel, avx512", or "mask kernel, avx512 (emulated)"."""
+        """Name the strategy that finds pieces; here the mask kernel's level: "mask kernel, avx512 (emulated)"."""
         return "mask kernel, " + level_shown(self.level.name.decode())
 
-    def without_cuts(self) -> LeftFinder:
+    def without_cuts(self) -> Finder:
         """Make a finder of the model's pieces, without cuts inside them."""
         raise NotImplementedError
 
@@ -127,16 +117,17 @@ cdef class LeftFinder(Finder):
 
     cdef int open_kernel(
         self, int rules, const uint8_t[::1] kinds, const uint8_t *pages, const uint16_t *page_numbers,
-        const uint8_t *joined, const uint8_t *borders
+        const uint8_t *joined
     ) except -1:
         """Take the kernel for these rules, if any. Set all flags of each character, so that one look-up is enough.
 
         A cuttable character has F_CUTTABLE if a cut after it is allowed, F_CUT_BEFORE if a cut before it is. With
-        `borders` these are fewer cuts than `PieceFinder` makes, which tells the first cut of a piece from the others.
+        `borders` these are fewer cuts than `add_cut` makes, which tells the first cut of a piece from the others.
         """
         cdef KernelTables *kernel = &self.kernel
         cdef uint8_t *flags
         cdef uint32_t c
+        cdef const uint8_t *borders = self.borders
         cdef bint before = rules_of_words(rules)
         self.run_grid, self.only_grid = self.level.grid[rules], self.level.grid_only[rules]
         kernel.joined, kernel.pages, kernel.page_numbers = joined, pages, page_numbers
@@ -185,9 +176,13 @@ cdef class LeftFinder(Finder):
         return at if at >= 0 else ~at
 
     cdef void find_all(self, Sink sink, const uint8_t *text, Py_ssize_t length) noexcept nogil:
-        """Take first the text without its last bytes, then the rest, from a copy with room after it."""
+        """Hand all pieces of valid UTF-8 to a sink. Reads nothing after the text.
+
+        It takes first the text without its last bytes, then the rest, from a copy with room after it.
+        """
         cdef Py_ssize_t at = 0, stop = length - PAD
         sink.chunk.base = 0
+        sink.left = START
         if length > COPY_WHOLE_MAX:
             while text[stop] & 0xC0 == 0x80:
                 stop -= 1
@@ -237,6 +232,25 @@ cdef class LeftFinder(Finder):
         """Add the piece at `at`, without the mask kernel; return its end, or -1 if later text may change it."""
         return -1
 
+    cdef void add_cut(self, Sink sink, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+        """Add a piece in parts, cut where no token can span two characters."""
+        cdef const uint8_t *text = sink.chunk.text
+        cdef const uint8_t *borders = self.borders
+        cdef uint32_t left = 0, right
+        cdef Py_ssize_t at = start, begun = start, width
+        while at < end:
+            right = code_point(text + at, &width)
+            if left and cuttable(right) and may_cut(self.kernel.joined, left, right) and (borders == NULL or not (
+                    start == begun and borders[left >> 3] >> (left & 7) & 1 or  # of the left ones the first counts
+                    borders[BORDERS // 2 + (right >> 3)] >> (right & 7) & 1)):
+                add_piece(sink, self.apart, start, at)
+                start = at
+            left = right if cuttable(right) else 0
+            at += width
+            while not left and at < end and text[at] < LEAST_CUTTABLE:
+                at += 1
+        add_piece(sink, self.apart, start, end)
+
 
 cdef void open_pages(KernelTables *kernel) noexcept nogil:
     """Set the flags of pages, of runs of pages, and of all characters with a lead byte."""
@@ -269,7 +283,7 @@ cdef inline uint8_t common(const uint8_t *flags, int size) noexcept nogil:
     return F_MIXED if memcmp(flags, flags + 1, size - 1) else flags[0]
 
 
-cdef Py_ssize_t by_kernel(LeftFinder finder, Sink sink, Py_ssize_t stop, bint final) noexcept nogil:
+cdef Py_ssize_t by_kernel(Finder finder, Sink sink, Py_ssize_t stop, bint final) noexcept nogil:
     """Find pieces from the chunk's end on, until the text's end or a rare character; return where to go on.
 
     The chunk then ends there, too. Cuts after the last anchor are dropped: they lie inside a piece that `piece` will

@@ -24,29 +24,24 @@
 typedef void (*GridWrite)(uint64_t bits, uint32_t base, uint32_t *out);
 
 /* Writes eight at a time, without a branch for each; entries after the last start do not count. */
-GRID_INLINE void grid_write_by(uint64_t (*first)(uint64_t), uint64_t bits, uint32_t base, uint32_t *out) {
+GRID_INLINE void grid_write(uint64_t bits, uint32_t base, uint32_t *out) {
     for (uint32_t *end = out + __builtin_popcountll(bits); out < end; out += 8)
         for (int i = 0; i < 8; i++) {
-            out[i] = base + (uint32_t)first(bits);
+            out[i] = base + (uint32_t)__builtin_ctzll(bits | 1ull << 63);
             bits &= bits - 1;
         }
 }
 
-GRID_INLINE uint64_t grid_first(uint64_t bits) {
-    return (uint64_t)__builtin_ctzll(bits | 1ull << 63);
-}
-
-GRID_INLINE void grid_write(uint64_t bits, uint32_t base, uint32_t *out) {
-    grid_write_by(grid_first, bits, base, out);
-}
-
 #ifdef DSTOK_X86
-SIMD_AVX2 GRID_INLINE uint64_t grid_first_avx2(uint64_t bits) {
-    return _tzcnt_u64(bits);
-}
-
+/* Looks the places of eight bits up at once. The loop above takes one round or two for a block, which the processor
+ * mispredicts; for a short text it takes fewer steps. */
 SIMD_AVX2 GRID_INLINE void grid_write_avx2(uint64_t bits, uint32_t base, uint32_t *out) {
-    grid_write_by(grid_first_avx2, bits, base, out);
+    for (int i = 0; i < 64; i += 8) {
+        uint64_t byte = bits >> i & 0xFF;
+        __m256i places = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(BIT_PLACES + byte)));
+        _mm256_storeu_si256((__m256i *)out, _mm256_add_epi32(places, _mm256_set1_epi32((int)(base + (uint32_t)i))));
+        out += __builtin_popcountll(byte);
+    }
 }
 
 SIMD_AVX512 GRID_INLINE void grid_write_avx512(uint64_t bits, uint32_t base, uint32_t *out) {

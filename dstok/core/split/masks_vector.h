@@ -32,26 +32,51 @@ FUNCTION uint64_t NAME(word)(const V *v) {
 #define UP(v, n) ((V)((W)(v) << (n)))
 #define DOWN(v, n) ((V)((W)(v) >> (n)))
 
-/* The safe cuts between the neighbours in `pairs`, one by one. `high` and `low` have room for one more before them. */
-FUNCTION uint64_t NAME(cuts)(const KernelTables *t, uint8_t *high, uint8_t *low, uint64_t pairs, uint32_t before) {
-    uint64_t cut = 0;
-    high[-3] = (uint8_t)(before >> 8);
-    low[-3] = (uint8_t)before;
-    for (; pairs; pairs &= pairs - 1) {
-        int64_t i = __builtin_ctzll(pairs);
-        uint32_t left = (uint32_t)high[i - 3] << 8 | low[i - 3];
-        cut |= (uint64_t)kernel_may_cut(t->joined, left, (uint32_t)high[i] << 8 | low[i]) << i;
+typedef uint8_t NAME(GridHalf) __attribute__((vector_size(VECTOR / 2), aligned(1), may_alias));
+
+/* The safe cuts between the neighbours in `pairs`, one by one. The code points lie in words, so each is one load. */
+FUNCTION uint64_t NAME(cuts)(const KernelTables *t, const V *high, const V *low, uint64_t pairs, uint32_t before) {
+    uint16_t points[16 + 64], *point = points + 16; /* the place 3 before the first is that of `before` */
+    uint64_t joined = 0;
+    for (int i = 0; i < 2 * PARTS; i++)
+        ((W *)point)[i] = __builtin_convertvector(((const NAME(GridHalf) *)low)[i], W) |
+                          __builtin_convertvector(((const NAME(GridHalf) *)high)[i], W) << 8;
+    point[-3] = (uint16_t)before;
+    for (uint64_t left = pairs; left; left &= left - 1) {
+        int64_t i = __builtin_ctzll(left);
+        uint32_t bit = kernel_joined_bit(point[i - 3], point[i]), word;
+        memcpy(&word, t->joined + 4 * (bit >> 5), 4);
+        joined |= (uint64_t)(word >> (bit & 31) & 1) << i;
     }
-    return cut;
+    return pairs & ~joined;
 }
 
-/* Sets the flags of the characters beyond ASCII, at their first bytes, their code points, and m->leads, three, four. */
+/* Sets the flags of the characters beyond ASCII, at their first bytes, and m->leads, three, four. Their code points it sets
+ * unless the lead bytes tell all flags: then no character is cuttable. */
 FUNCTION void NAME(flags)(const KernelTables *t, const uint8_t *p, uint64_t text, GridMasks *m, V *flags, V *high,
                           V *low) {
-    const V *x = (const V *)p;
+    const V *x = (const V *)p, *next = (const V *)(p + 1), *last = (const V *)(p + 2);
     uint64_t leads = m->leads = WORD(c >= ALL(0xC0)) & text, three = m->three = WORD(c >= ALL(0xE0)) & text;
-    uint64_t four = m->four = WORD(c >= ALL(0xF0)) & text, asked = leads & ~four;
-    const V *next = (const V *)(p + 1), *last = (const V *)(p + 2);
+    uint64_t four = m->four = three ? WORD(c >= ALL(0xF0)) & text : 0, asked = leads & ~four;
+
+    for (int i = 0; i < PARTS; i++)
+        flags[i] = (V){0};
+#ifdef LOOK_UP
+    if (leads & ~three) {
+        uint64_t mixed = 0;
+        for (int i = 0; i < PARTS; i++) {
+            V lead = x[i] & 0x0F, upper = (V)(x[i] >= 0xD0), two = (V)TO(x[i], 0xC0, 0xDF);
+            V found = (LOOK_UP(t->lead_flags, lead) & ~upper) | (LOOK_UP(t->lead_flags + 16, lead) & upper);
+            V sign = (V)((x[i] == ALL(0xC3)) & ((next[i] & ALL(0xDF)) == ALL(0x97))); /* U+00D7, U+00F7 */
+            flags[i] = found & two;
+            found |= sign; /* looked up below, which sets its flags anew */
+            mixed |= (uint64_t)BITS(found) << (VECTOR * i % 64);
+        }
+        asked &= three | mixed;
+        if (!asked && !four)
+            return;
+    }
+#endif
 
     /* The code points, in two bytes; a character of two bytes as if a third byte stood before it. */
     for (int i = 0; i < PARTS; i++) {
@@ -60,10 +85,7 @@ FUNCTION void NAME(flags)(const KernelTables *t, const uint8_t *p, uint64_t text
         high[i] = (UP(c, 4) & ALL(0xF0) & is_three) | (DOWN(middle, 2) & ALL(0x0F));
         low[i] = (UP(middle, 6) & ALL(0xC0)) | (end & ALL(0x3F));
     }
-
-    /* The characters whose page, or lead byte, tells their kind. */
-    for (int i = 0; i < PARTS; i++)
-        flags[i] = (V){0};
+    /* The characters whose page tells their kind. */
     for (int r = 0; r < GRID_RANGES; r++) {
         uint64_t found = 0;
         if (!(three & asked) || !t->range_flags[r])
@@ -75,22 +97,7 @@ FUNCTION void NAME(flags)(const KernelTables *t, const uint8_t *p, uint64_t text
         }
         asked &= ~found;
     }
-#ifdef LOOK_UP
-    if (asked & ~three) {
-        uint64_t mixed = 0;
-        for (int i = 0; i < PARTS; i++) {
-            V lead = x[i] & 0x0F, upper = (V)(x[i] >= 0xD0), two = (V)TO(x[i], 0xC0, 0xDF);
-            V found = (LOOK_UP(t->lead_flags, lead) & ~upper) | (LOOK_UP(t->lead_flags + 16, lead) & upper);
-            V sign = (V)((x[i] == ALL(0xC3)) & ((next[i] & ALL(0xDF)) == ALL(0x97))); /* U+00D7, U+00F7 */
-            flags[i] |= found & two;
-            found |= sign; /* looked up below, which sets its flags anew */
-            mixed |= (uint64_t)BITS(found) << (VECTOR * i % 64);
-        }
-        asked &= three | mixed;
-    }
-#endif
-    uint8_t *flag = (uint8_t *)flags;
-    uint8_t *highs = (uint8_t *)high, *lows = (uint8_t *)low;
+    uint8_t *flag = (uint8_t *)flags, *highs = (uint8_t *)high, *lows = (uint8_t *)low;
     for (; asked; asked &= asked - 1) {
         int i = __builtin_ctzll(asked);
         flag[i] = t->flags[(uint32_t)highs[i] << 8 | lows[i]];
@@ -102,11 +109,15 @@ FUNCTION void NAME(flags)(const KernelTables *t, const uint8_t *p, uint64_t text
 /* Sets the masks of the characters beyond ASCII. */
 FUNCTION void NAME(wide)(const KernelTables *t, int rules, const uint8_t *p, uint64_t text, uint32_t before,
                          GridMasks *m) {
-    V flags[PARTS], high[PARTS + 1], low[PARTS + 1];
-    NAME(flags)(t, p, text, m, flags, high + 1, low + 1);
+    V flags[PARTS], high[PARTS], low[PARTS];
+    NAME(flags)(t, p, text, m, flags, high, low);
     const V *x = flags;
     uint64_t leads = m->leads;
-    GridBits first;
+    GridBits first = {.letter = leads};
+    if ((WORD(c == ALL(F_LETTER)) & leads) == leads) { /* most blocks of most scripts: no other word is made */
+        grid_spread(rules, p, &first, m->wide, !~text, m);
+        return;
+    }
 #define FIRST(n) (WORD(c << (7 - n)) & leads)
     first.letter = FIRST(0);
     first.punct = FIRST(1);
@@ -117,7 +128,7 @@ FUNCTION void NAME(wide)(const KernelTables *t, int rules, const uint8_t *p, uin
     first.number = rules == RULES_V3 ? 0 : FIRST(6);
 #undef FIRST
     uint64_t pairs = grid_pairs(rules, &first, before);
-    first.cut = pairs ? NAME(cuts)(t, (uint8_t *)(high + 1), (uint8_t *)(low + 1), pairs, before) : 0;
+    first.cut = pairs ? NAME(cuts)(t, high, low, pairs, before) : 0;
     grid_spread(rules, p, &first, m->wide, !~text, m);
 }
 
@@ -200,7 +211,7 @@ FUNCTION uint64_t NAME(apart)(const V *rows, const uint8_t *bits) {
 /* Returns the starts in a block, but for its first byte. `*size`: the bytes decided, unless the text ends before. */
 FUNCTION uint64_t NAME(matrix)(const KernelTables *t, const uint8_t *p, uint64_t text, int *size) {
     const V *x = (const V *)p, *next = (const V *)(p + 1);
-    V rows[PARTS], bits[PARTS + 1], classes, flags[PARTS], high[PARTS + 1], low[PARTS + 1];
+    V rows[PARTS], bits[PARTS + 1], classes, flags[PARTS], high[PARTS], low[PARTS];
     uint64_t wide = WORD(c) & text, starts, cuttable;
     uint64_t joined = WORD(c == ALL(t->joiner)) << 1 & WORD(c == ALL(' '));
     *size = GRID_ASCII;
@@ -214,7 +225,7 @@ FUNCTION uint64_t NAME(matrix)(const KernelTables *t, const uint8_t *p, uint64_t
         return NAME(apart)(rows, (uint8_t *)bits) << 1 & ~joined;
     }
     GridMasks m;
-    NAME(flags)(t, p, text, &m, flags, high + 1, low + 1);
+    NAME(flags)(t, p, text, &m, flags, high, low);
     for (int i = 0; i < PARTS; i++) {
         NAME(classes)(t, &x[i], &classes);
         classes |= flags[i] & ALL(MATRIX_LETTER);
@@ -233,7 +244,7 @@ FUNCTION uint64_t NAME(matrix)(const KernelTables *t, const uint8_t *p, uint64_t
     cuttable = WORD(flags[i] << 3) & m.leads;
     uint64_t pairs = cuttable & cuttable << 3;
     if (pairs)
-        starts |= NAME(cuts)(t, (uint8_t *)(high + 1), (uint8_t *)(low + 1), pairs, 0);
+        starts |= NAME(cuts)(t, high, low, pairs, 0);
     *size = 63 - __builtin_clzll(~wide | m.leads);
     return starts;
 }

@@ -1,8 +1,8 @@
 # Generated: python release/stubs.py
 from dstok.core.split.automaton import Scanner
-from dstok.core.split.finder import LeftFinder
+from dstok.core.split.finder import Finder
 
-class PieceFinder(LeftFinder):
+class PieceFinder(Finder):
     pass
     def __init__(
         self,

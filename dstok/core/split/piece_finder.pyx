@@ -10,14 +10,13 @@ first start that the pieces after all possible ends of the piece over a place ha
 
 cimport cython
 
-from dstok.core.cpu.level cimport BORDERS, CHUNK
+from dstok.core.cpu.level cimport CHUNK
 from dstok.core.split.automaton cimport (
     DROPPED, ROW, ROWS, Run, ScanTables, Scanner, begin_memo, next_edge, scan_piece, settle,
 )
 from dstok.core.split.finder cimport (
-    CHUNK_SPAN_MAX, FINE, RULES_MATRIX, Chunk, LeftFinder, Sink, add_piece, begin_chunk, cuttable, hand_over, may_cut,
+    CHUNK_SPAN_MAX, FINE, RULES_MATRIX, Chunk, Finder, Sink, add_piece, begin_chunk, hand_over,
 )
-from dstok.core.text.utf8 cimport code_point
 
 cdef extern from *:
     int __builtin_ctzll(uint64_t) noexcept nogil
@@ -29,11 +28,10 @@ cdef enum:
     ENDS_MAX = 32            # possible ends of a piece: more hardly ever meet
     BEFORE = -1              # initial `Run.first`: the piece has no end from the place on
     UNKNOWN = -2             # only more text can tell
-    LEAST_CUTTABLE = 0xE3    # a cuttable character begins with at least this byte; bytes after a first one are less
 
 
 @cython.final
-cdef class PieceFinder(LeftFinder):
+cdef class PieceFinder(Finder):
     """Finds the pieces of an automaton.
 
     `joined` is the bitmap of bpe/tables.pyx that says where a piece may be cut (None: nowhere). `borders` are
@@ -43,7 +41,6 @@ cdef class PieceFinder(LeftFinder):
     """
 
     cdef Scanner scanner
-    cdef const uint8_t *borders  # characters to cut neither after nor before, as bits; NULL: none
     cdef WindowTables windows    # groups NULL: none
     cdef tuple made_of
 
@@ -65,12 +62,12 @@ cdef class PieceFinder(LeftFinder):
         if not 0 <= rules < RULES_MATRIX:
             raise ValueError(f"expected a set of rules below {RULES_MATRIX}, found {rules}")
         self.open_kernel(rules, kinds, scanner.tables.pages, scanner.tables.page_numbers,
-                         NULL if joined is None else &joined[0], self.borders)
+                         NULL if joined is None else &joined[0])
 
     def strategy(self) -> str:
         """Name the strategy: "automaton", "windows", or the mask kernel with its level."""
         if self.run_grid != NULL:
-            return LeftFinder.strategy(self)
+            return Finder.strategy(self)
         return "automaton" if self.windows.groups == NULL else "windows"
 
     def without_cuts(self) -> PieceFinder:
@@ -134,7 +131,7 @@ cdef class PieceFinder(LeftFinder):
         cdef Py_ssize_t end = scan_piece(&self.scanner.tables, sink.chunk.text, at, stop, final, &sink.memo)
         if end >= 0 and sink.memo.tag != DROPPED:
             if sink.memo.wide and self.kernel.joined != NULL:
-                add_cut(self, sink, at, end)
+                self.add_cut(sink, at, end)
             else:
                 add_piece(sink, self.apart, at, end)
         return end
@@ -184,27 +181,6 @@ cdef Py_ssize_t add_block(
         ends &= ends - 1
     chunk.pieces = n
     return chunk.origin + start
-
-
-cdef void add_cut(PieceFinder finder, Sink sink, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
-    """Add a piece in parts, cut where no token can span two characters."""
-    cdef const uint8_t *text = sink.chunk.text
-    cdef const uint8_t *borders = finder.borders
-    cdef uint32_t left = 0, right
-    cdef Py_ssize_t at = start, begun = start, width
-    while at < end:
-        right = code_point(text + at, &width)
-        if left and cuttable(right) and may_cut(finder.kernel.joined, left, right) and (borders == NULL or not (
-                start == begun and borders[left >> 3] >> (left & 7) & 1 or  # of the left ones the first alone counts
-                borders[BORDERS // 2 + (right >> 3)] >> (right & 7) & 1)):
-            add_piece(sink, finder.apart, start, at)
-            start = at
-        left = right if cuttable(right) else 0
-        at += width
-        if not left:
-            while at < end and text[at] < LEAST_CUTTABLE:
-                at += 1
-    add_piece(sink, finder.apart, start, end)
 
 
 cdef Py_ssize_t end_from(

@@ -313,17 +313,17 @@ cdef class Matcher:
         `text` begins at `base`, is searched as if it were alone; the flags look at all text.
         """
         cdef Match found
-        cdef Py_ssize_t width, start, first, last
+        cdef Py_ssize_t width, start, first, last, number = 0
         cdef int verdict
         cdef bint ends
         found.start = found.end = at
         while True:
             first, last, ends = scan, stop, final
-            if trusted.ends != NULL and first_range(trusted, base, &first, &last):
+            if trusted.ends != NULL and first_range(trusted, base, &number, &first, &last):
                 ends = True
             self.search(text, first, last, ends, &found)
             if found.token < 0 and last < stop:
-                scan = last
+                scan, number = last, number + 1
                 continue
             if found.token < 0:
                 break
@@ -343,15 +343,21 @@ cdef class Matcher:
         return found
 
 
-cdef bint first_range(const Ranges *trusted, Py_ssize_t base, Py_ssize_t *start, Py_ssize_t *stop) noexcept nogil:
-    """Narrow a part of a text to its first trusted range (none: to its end); tell whether the range ends in it."""
-    cdef Py_ssize_t least = 0, most = trusted.count, middle
+cdef bint first_range(
+    const Ranges *trusted, Py_ssize_t base, Py_ssize_t *number, Py_ssize_t *start, Py_ssize_t *stop
+) noexcept nogil:
+    """Narrow a part of a text to its first trusted range (none: to its end); tell whether the range ends in it.
+
+    `number`: a range before which all end before the part; the one found afterwards. It is tried first.
+    """
+    cdef Py_ssize_t least = number[0], most = trusted.count, middle = least
     while least < most:
-        middle = (least + most) // 2
         if trusted.ends[2 * middle + 1] <= base + start[0]:
             least = middle + 1
         else:
             most = middle
+        middle = (least + most) // 2
+    number[0] = least
     if least == trusted.count or trusted.ends[2 * least] >= base + stop[0]:
         start[0] = stop[0]
         return True

@@ -9,6 +9,7 @@ Source: the Unicode standard, table 3-7 (well-formed UTF-8 byte sequences).
 """
 
 cimport cython
+from cpython.array cimport array as c_array, clone, resize
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport uint16_t
 from libc.string cimport memset
@@ -76,20 +77,22 @@ def cuts(text: str | bytes) -> list[int]:
 
 def read_segments(
     segments: Iterable[tuple[Text, bool]], bint replace, Py_ssize_t number
-) -> tuple[list[str], list[bool], list[int], array[int]]:
+) -> tuple[list[str], list[bool], array[int], array[int]]:
     """Return (texts, trusted, ends, ranges) of pairs (text, trusted). The first pair is segment `number`.
 
     `ends` are the segments' ends in characters, and `ranges` the starts and ends, in turn, of trusted text in bytes.
     Raises `ArgumentError` and `TextError`.
 
     >>> read_segments([("aé", True), (b"b", True), ("c", False)], False, 0)
-    (['aé', 'b', 'c'], [True, True, False], [2, 3, 4], array('q', [0, 4]))
+    (['aé', 'b', 'c'], [True, True, False], array('q', [2, 3, 4]), array('q', [0, 4]))
     """
-    cdef list texts = [], trusted = [], ends = [], ranges = []
-    cdef Py_ssize_t end = 0
-    cdef int64_t at = 0, last = -1, size
+    cdef list pairs = list(segments), texts = [], trusted = []
+    cdef c_array longs = array("q")
+    cdef c_array ends = clone(longs, len(pairs), False), ranges = clone(longs, 2 * len(pairs), False)
+    cdef Py_ssize_t end = 0, count = 0  # `count`: of what `ranges` holds
+    cdef int64_t at = 0, size
     cdef Source source
-    for segment in segments:
+    for segment in pairs:
         if not (isinstance(segment, (tuple, list)) and len(segment) == 2 and isinstance(segment[1], bool)):
             raise ArgumentError(f"expected (text, True or False) as segment {number}, found {type(segment).__name__}: "
                                 f"{bounded(repr(segment))}", "segments")
@@ -103,20 +106,19 @@ def read_segments(
                 utf8(text, False)
         except TextError as error:
             raise TextError(error.message, error.offset, number) from None
+        end += source.length
+        ends.data.as_longlongs[len(texts)] = end
         texts.append(text)
         trusted.append(sure)
-        end += source.length
-        ends.append(end)
         if sure and size:
-            if last == at:
-                ranges.pop()
-            else:
-                ranges.append(at)
-            last = at + size
-            ranges.append(last)
+            if count == 0 or ranges.data.as_longlongs[count - 1] != at:
+                ranges.data.as_longlongs[count] = at
+                count += 2
+            ranges.data.as_longlongs[count - 1] = at + size
         at += size
         number += 1
-    return texts, trusted, ends, array("q", ranges)
+    resize(ranges, count)
+    return texts, trusted, ends, ranges
 
 
 cdef int64_t size_of(const Source *source) noexcept nogil:

@@ -47,7 +47,7 @@ class Served {
     this.header = made.header;
     this.name = made.result;
     this.known = new Map([[0, made.first]]);
-    this.exported = `export?result=${this.name}`;
+    this.saved = { json: `export?result=${this.name}`, page: `page?result=${this.name}` };
   }
 
   section(number) {
@@ -115,7 +115,7 @@ function visible(hex) {
   } catch {
     return spaced(hex);
   }
-  const marked = text.replace(/[\p{C}\p{Z}]/gu, char => SIGNS[char] || `U+${char.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`);
+  const marked = text.replace(/[\p{C}\p{Z}\p{DI}\u2800]/gu, char => SIGNS[char] || `U+${char.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`);
   return /^\p{M}/u.test(marked) ? `◌${marked}` : marked;
 }
 

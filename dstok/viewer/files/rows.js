@@ -112,6 +112,18 @@ class Rows {
     return number < this.sections.length ? this.sections[number][side] : this.source.header.ends[side];
   }
 
+  // The number of the token that holds a character, by the character's number; null if none does.
+  async holding(side, char) {
+    let row = 0, end = this.sections[0][this.sides]; // a section's characters stand behind the first token of each side
+    while (end <= char && row + 1 < this.sections.length) end += this.sections[++row][this.sides];
+    const { tokens } = await this.loaded(row);
+    for (let number = this.first(side, row); number < this.first(side, row + 1); number++) {
+      const { chars } = tokens[side].token(number);
+      if (chars[0] <= char && char < chars[1]) return number;
+    }
+    return null;
+  }
+
   // The row that has a token.
   rowOf(side, number) {
     let low = 0, high = this.sections.length - 1;

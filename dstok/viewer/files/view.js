@@ -2,7 +2,7 @@
 // The page: what is typed, what is chosen, and what the address says of it. Needs data.js, details.js, rows.js.
 
 const element = id => document.getElementById(id);
-const state = { rows: null, source: null, at: null, sent: 0, timer: 0, model: null, whole: false }; // at: [side, token] last chosen
+const state = { rows: null, source: null, at: null, token: null, text: null, sent: 0, timer: 0, model: null, whole: false }; // at: [side, number] of the last chosen token
 const contained = element("data");
 const hint = element("hint");
 const wide = window.matchMedia("(min-width: 60.01rem)"); // as in view.css
@@ -13,8 +13,8 @@ function say(words, bad = false) {
   element("status").classList.toggle("bad", bad);
 }
 
-// Shows what a text was made of.
-function show(source, whole = false) {
+// Shows what a text was made of. `place`: the character whose token stays chosen; null if none does, undefined to go by its number.
+function show(source, whole = false, place = undefined) {
   const { models, differences } = source.header, { at } = state;
   clear(whole);
   state.source = source;
@@ -28,7 +28,25 @@ function show(source, whole = false) {
   limit();
   const notes = models.flatMap(model => model.notes.map(note => `${model.name}: ${note}`));
   say([models.map(model => `${model.name}: ${grouped(model.counts.tokens)} tokens`).join("; "), ...notes].join(". "));
-  if (at) state.rows.choose(...at, { focus: false, scroll: false }).catch(failed); // someone may be typing
+  if (at) keep(at, place).catch(failed);
+}
+
+// Chooses the token that was chosen before; someone may be typing.
+async function keep([side, before], place) {
+  const { rows } = state, number = place === undefined ? before : place === null ? null : await rows.holding(side, place);
+  if (rows !== state.rows) return;
+  if (number === null) state.at = null;
+  else await rows.choose(side, number, { focus: false, scroll: false });
+  remember();
+}
+
+// Where a character stands after a change of the text: as far from the end that did not change; null if it is gone.
+function moved(char, before, now) {
+  const old = [...before], made = [...now];
+  let same = 0, rest = 0;
+  while (same < old.length && same < made.length && old[same] === made[same]) same++;
+  while (rest < old.length - same && rest < made.length - same && old.at(-1 - rest) === made.at(-1 - rest)) rest++;
+  return char < same ? char : char >= old.length - rest ? char + made.length - old.length : null;
 }
 
 // No text, no tokens: what stood there belongs to another text, or to another model.
@@ -57,6 +75,7 @@ let panel = 0;
 async function chosen(side, token) {
   const model = state.source.header.models[side], mine = ++panel, source = state.source;
   state.at = [side, token.number];
+  state.token = token;
   const close = make("button", "Close", { type: "button", id: "close" });
   element("details").replaceChildren(close, ...tokenDetails(model, token, source.header.ends[side]));
   element("details").hidden = false;
@@ -157,12 +176,15 @@ async function send() {
   state.timer = 0; // nothing has been typed since
   const mine = ++state.sent, value = id => element(id).value, on = id => element(id).checked;
   say("Tokenizing …");
+  const text = state.whole && value("text") === "" ? null : value("text");
   try {
     const made = await ask("encode", {
-      text: state.whole && value("text") === "" ? null : value("text"), model: value("model"), other: value("other"), special: value("special"), kind: value("kind"), bos: on("bos"), eos: on("eos"),
+      text, model: value("model"), other: value("other"), special: value("special"), kind: value("kind"), bos: on("bos"), eos: on("eos"),
     });
     if (mine !== state.sent) return;
-    show(new Served(made));
+    const place = state.token && state.text !== null && text !== null && !value("kind") ? moved(state.token.chars[0], state.text, text) : undefined;
+    state.text = text;
+    show(new Served(made), false, place);
   } catch (error) {
     if (mine === state.sent) refuse(error.message);
   }
@@ -177,12 +199,40 @@ function soon() {
   state.timer = setTimeout(send, element("text").value.length > 200000 ? 400 : 120);
 }
 
-function save() {
-  if (!state.source) return;
-  const link = make("a", "", { download: "tokens.json" });
-  if (state.source.exported) link.href = state.source.exported;
-  else link.href = URL.createObjectURL(new Blob([contained.textContent], { type: "application/json" }));
-  link.click();
+function download(name, href) {
+  make("a", "", { download: name, href }).click();
+}
+
+function save(kind, name, type, here) {
+  if (state.source) download(name, state.source.saved?.[kind] ?? URL.createObjectURL(new Blob([here()], { type })));
+}
+
+// The rules of the style that hold here and now: in a picture, a question about the window would have another answer.
+const ruling = rules => [...rules].map(rule => (rule.media ? (matchMedia(rule.media.mediaText).matches ? ruling(rule.cssRules) : "") : rule.cssText)).join("\n");
+
+const TALLEST = 8000; // pixels of a picture: what is below is left out
+
+// The rows that are filled, as a picture.
+async function picture() {
+  const box = document.querySelector(".columns"), all = element("tokens"), width = all.offsetWidth, height = Math.min(all.offsetHeight, TALLEST);
+  const copy = all.cloneNode(true), rows = [...all.querySelectorAll(".row")].map(row => row.offsetTop - all.offsetTop > height);
+  [...copy.querySelectorAll(".row")].forEach((row, i) => { if (rows[i]) row.remove(); });
+  copy.querySelectorAll("[aria-current]").forEach(item => item.removeAttribute("aria-current"));
+  const page = make("div", [make("style", [...document.styleSheets].map(sheet => ruling(sheet.cssRules)).join("\n")),
+    make("div", [copy], { class: box.className })], { class: document.body.className });
+  page.lastChild.style.display = "block";
+  page.style.cssText = `background: ${getComputedStyle(document.body).backgroundColor}; color: ${getComputedStyle(document.body).color}; font: 16px/1.5 system-ui, sans-serif`;
+  const template = document.createElement("template");
+  template.innerHTML = `<svg width="${width}" height="${height}"><foreignObject width="100%" height="100%"></foreignObject></svg>`;
+  template.content.firstChild.firstChild.append(page);
+  const svg = new XMLSerializer().serializeToString(template.content); // which adds the names of the namespaces
+  const image = new Image(), canvas = document.createElement("canvas"), scale = 2;
+  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svg)}`;
+  await image.decode();
+  canvas.width = scale * width;
+  canvas.height = scale * height;
+  canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+  canvas.toBlob(blob => download("tokens.png", URL.createObjectURL(blob)));
 }
 
 async function copyLink() {
@@ -238,7 +288,10 @@ function listen() {
   });
   element("after").addEventListener("click", () => jump(1));
   element("before").addEventListener("click", () => jump(-1));
-  element("export").addEventListener("click", save);
+  element("save-json").addEventListener("click", () => save("json", "tokens.json", "application/json", () => contained.textContent));
+  element("save-page").addEventListener("click", () => save("page", "tokens.html", "text/html"));
+  element("save-page").hidden = Boolean(contained); // it is the page itself
+  element("save-picture").addEventListener("click", () => picture().catch(failed));
   element("link").addEventListener("click", copyLink);
   document.querySelector(".skip").addEventListener("click", event => {
     event.preventDefault();

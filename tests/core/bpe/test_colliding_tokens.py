@@ -12,12 +12,12 @@ from real_models import level, levels
 from small_models import model_json
 
 import dstok
+from dstok.compiled.programs import tables_of
 from dstok.compiled.tables import bare_bpe
 from dstok.core.bpe.merge import BPE
 from dstok.core.counts.word_counts import Tally, dict_of
 from dstok.core.text.added_tokens import Matcher
 from dstok.errors import UnsupportedError
-from dstok.pretokenizer.pieces import make_finder
 
 WORD = (1 << 64) - 1
 FACTOR = 0x9E3779B97F4A7C15  # HASH_0 of core/text/hash.h
@@ -95,7 +95,7 @@ def test_edges_of_added_tokens() -> None:
 
 def test_pieces_of_a_tally() -> None:
     """Pieces that differ in their last fourteen bits alone pass few others, whatever the seed."""
-    tally = Tally(make_finder(dstok.Splitter(r"prefix..")._cascade))
+    tally = Tally(tables_of(dstok.Splitter(r"prefix..")._cascade).finder())
     pieces = [f"prefix{a}{b}" for a, b in itertools.product(map(chr, range(32, 127, 4)), map(chr, range(32, 127)))]
     tally.add(["".join(pieces)])
     assert dict_of(*tally.counted()) == dict.fromkeys(pieces, 1)

@@ -25,7 +25,7 @@ ROUNDS = 300
 # z#: with words from 0 to 70, numbers of bits to shift by; y!: a z whose upper half is undefined.
 # In braces constants. Functions of constants alone are left out: _mm256_setr_epi32 and its kin are compared below.
 SIGNATURES = """
-_mm_load_si128 x p | _mm_loadu_si128 x p | _mm256_load_si256 y p | _mm256_loadu_si256 y p | _mm512_loadu_si512 z p
+_mm_load_si128 x p | _mm_loadu_si128 x p | _mm_loadl_epi64 x p | _mm256_load_si256 y p | _mm256_loadu_si256 y p | _mm512_loadu_si512 z p
 _mm512_maskz_loadu_epi8 z k64 p
 _mm_storeu_si128 v p x | _mm256_storeu_si256 v p y | _mm512_storeu_si512 v p z
 _mm_set1_epi64x x q | _mm256_set1_epi8 y i | _mm256_set1_epi32 y i | _mm256_set1_epi64x y q
@@ -59,7 +59,7 @@ _mm256_maskz_compress_epi32 y k8 y
 _mm512_maskz_compress_epi8 z k64 z | _mm512_maskz_compress_epi32 z k16 z
 _mm512_mask_i32gather_epi32 z z k16 w16 p {1,2,4,8}
 _mm512_cvtepu8_epi16 z y | _mm512_cvtepu8_epi32 z x | _mm512_cvtepu16_epi32 z y | _mm512_cvtepu32_epi64 z y
-_mm256_cvtepu32_epi64 y x | _mm512_cvtepi64_epi32 y z
+_mm256_cvtepu32_epi64 y x | _mm256_cvtepu8_epi32 y x | _mm512_cvtepi64_epi32 y z
 _mm512_castsi512_si128 x z | _mm256_castsi256_si128 x y
 _mm512_extracti32x4_epi32 x z {0,1,2,3}
 _mm512_broadcast_i32x4 z x | _mm512_broadcast_i64x4 z y
@@ -75,7 +75,7 @@ _mm256_permute4x64_epi64 y y {0,27,216,228}
 _mm_min_epu32 x x x | _mm_shuffle_epi8 x x x | _mm_shuffle_epi32 x x {0x4E,0xB1,0x1B}
 _mm256_i32gather_epi32 y p w8 {1,2,4,8} | _mm256_i32gather_epi64 y p w4 {1,2,4,8} | _mm256_i64gather_epi64 y p q4 {1,2,4,8}
 _mm512_permutex2var_epi8 z z z z | _mm512_permutexvar_epi8 z z z | _mm512_shuffle_epi8 z z z | _mm512_alignr_epi32 z z z {0,1,5,15}
-_pdep_u64 q q q | _pext_u64 q q q | _bzhi_u64 q q n | _tzcnt_u64 q q
+_pdep_u64 q q q | _pext_u64 q q q | _bzhi_u64 q q n
 """
 CONSTANTS = {
     "_mm256_set_epi32": ("y", 8), "_mm512_set_epi32": ("z", 16), "_mm512_set_epi64": ("z", 8),

@@ -16,9 +16,9 @@ from upstream import model_splits
 
 import dstok
 from dstok.compiled.kernel_selection import NONE, find_kernel
+from dstok.compiled.programs import tables_of
 from dstok.core.encode.pieces import SpanPass
 from dstok.errors import UnsupportedError
-from dstok.pretokenizer.pieces import make_finder
 from dstok.regex.cascade import Program, compile_splits
 
 PATTERNS, DAILY, TEXTS = 3006, 9, 40  # a third of a second each, most of it for the walk
@@ -29,7 +29,7 @@ def assert_alike(own: Program, texts: list[str]) -> None:
     passes = {}
     for name in levels():
         with level(name):
-            passes[name] = SpanPass(make_finder(own))
+            passes[name] = SpanPass(tables_of(own).finder())
     for text in texts:
         expected = passes["automaton"].split(text.encode())
         for name, span_pass in passes.items():

@@ -191,7 +191,7 @@ def test_settled_spans(name: str) -> None:
         for text in random_texts(chance, 20):
             expected = ends(own, text)
             for cut in {0, len(text), chance.randint(0, len(text))}:
-                spans, end = run.settled_spans(text[:cut].encode(), False)
+                spans, end, _ = run.settled_spans(text[:cut].encode(), False)
                 found = spans[:, 1].tolist()
                 assert found == [each for each in expected if each < len(text[:cut].encode())] and end == ([0, *found])[-1]
 
