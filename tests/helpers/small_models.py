@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -77,3 +78,26 @@ def upstream_ids(judge: tokenizers.Tokenizer, text: str) -> list[int]:
     """Upstream's ids of a text, as it is."""
     ids: list[int] = judge.encode(text, add_special_tokens=False).ids
     return ids
+
+
+def growing_merges(rng: random.Random, letters: bytes, count: int, longest: int) -> list[Merge]:
+    """Merges of any two tokens so far, the newest ones more often, so that some soon have thousands of bytes."""
+    tokens, merges = [bytes([letter]) for letter in letters], []
+    for _ in range(count):
+        left, right = rng.choice(tokens[-6:]), rng.choice(tokens)
+        if rng.random() < 0.5:
+            left, right = right, left
+        if len(left + right) <= longest and left + right not in tokens:
+            merges.append((left, right))
+            tokens.append(left + right)
+    return merges
+
+
+def text_of_tokens(rng: random.Random, merges: Sequence[Merge], letters: bytes, size: int) -> bytes:
+    """Tokens in any order, some of them cut short, some again and again."""
+    tokens = [*(bytes([letter]) for letter in letters), *(left + right for left, right in merges)]
+    text = bytearray()
+    while len(text) < size:
+        token = rng.choice(tokens) if rng.random() < 0.5 else rng.choice(tokens[-4:])
+        text += token[: rng.choice([len(token), len(token), rng.randrange(len(token)) + 1])] * rng.choice([1, 1, 2, 30])
+    return bytes(text[:size])

@@ -2,7 +2,7 @@
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from dstok.core.cpu.level cimport PairTable, PieceTable, Strips
+from dstok.core.cpu.level cimport GridRunFunction, KernelTables, PairTable, PieceTable, Strips
 
 cdef extern from "bpe/merge_loops.h":
     enum:
@@ -49,6 +49,22 @@ cdef extern from "bpe/merge_loops.h":
     int64_t merge_heap(
         const PairTable *t, const uint32_t *starts, int64_t length, int64_t count, Scratch *s) noexcept nogil
 
+cdef extern from "bpe/borders.h":
+    enum:
+        MEMORY_BYTES, PENDING
+    ctypedef struct Borders:
+        KernelTables words
+        GridRunFunction cut
+    Borders *borders_new(
+        const PairTable *pairs, const StartTable *start, const uint32_t *starts, const uint8_t *blob, int64_t ids
+    ) noexcept nogil
+    Borders *borders_made(Borders **place) noexcept nogil
+    void borders_free(Borders *t) noexcept nogil
+    void borders_put(Borders **place, Borders *made) noexcept nogil
+    int64_t border_append(
+        const Borders *t, uint64_t *memory, uint32_t *out, int64_t floor, int64_t count, const uint32_t *ids, int size,
+        int64_t *spent, int64_t most) noexcept nogil
+
 cdef extern from "bpe/strips.h":
     enum:
         STRIPS
@@ -91,6 +107,7 @@ cdef class BPE:
     cdef uint32_t *by_bytes       # ignore_merges only: open addressing over the vocabulary's bytes, id + 1
     cdef uint32_t by_bytes_mask
     cdef uint64_t by_bytes_seed
+    cdef Borders *borders         # NULL: no text has needed them
     cdef object _keep
 
     cdef void fetch(self) noexcept nogil

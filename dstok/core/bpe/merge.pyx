@@ -148,6 +148,7 @@ cdef class BPE:
 
     def __dealloc__(self):
         free(self.by_bytes)
+        borders_free(self.borders)
 
     cdef void fetch(self) noexcept nogil:
         """Read one word of each line of the tables of merging: else a first text would wait for line after line."""

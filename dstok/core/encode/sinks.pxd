@@ -92,8 +92,10 @@ cdef class IdSink(Run):
     cdef uint32_t *side      # ids of pieces that the piece table cannot hold: a count, then the ids of each
     cdef Py_ssize_t side_used
     cdef Py_ssize_t side_room
+    cdef uint64_t *memory    # of pairs of tokens: bpe/borders.h; NULL: no text has needed it
     cdef const uint32_t *characters  # of each token: twice the number that begin in it, and 1 if it begins inside one
 
+    cdef bint find_values(self, const uint8_t *text) noexcept nogil
     cdef void finish(self) noexcept nogil
     cdef int look_again(self, const uint8_t *text, int misses) noexcept nogil
     cdef bint merge_missed(self, const uint8_t *text, int misses) noexcept nogil

@@ -10,6 +10,10 @@ second line. 3. Merge those still missing (bpe/merge.pyx, bpe/strips.h), and put
 Example: "Hi  all" has the pieces "Hi", " " and " all", so `starts` is 0, 2, 3, 7. If step 1 does not find " all",
 `missed` is [2], and `values[2]` is 0 until step 2 or 3 has set it.
 
+Where long pieces are most of a chunk, and the model allows it, the steps are taken for words instead (soft_cuts.h).
+Then ids at borders between words that do not hold are rewritten (bpe/borders.h). Example: a line is cut like prose. A
+rewriting may go back to the start of the piece.
+
 Each id begins at the end of the id before, since merging keeps all bytes. A character belongs to all ids that have a
 byte of it: the ids of "\\xe4\\xb8" and "\\xad", one character, both begin at 0 and end at 1, in characters.
 """
@@ -21,13 +25,14 @@ from libc.stdlib cimport free
 from libc.string cimport memcpy, memmove, memset
 
 from dstok.core.bpe.merge cimport (
-    KEY24_MAX, KEY252_IDS, NO_RANK, SCRATCH_BYTES, STRIPS, piece_find_long, piece_from_ring, piece_in_ring,
+    KEY24_MAX, KEY252_IDS, MEMORY_BYTES, NO_RANK, PENDING, SCRATCH_BYTES, STRIPS, VALUE_ID_BITS, Borders, border_append,
+    borders_made, borders_new, borders_put, piece_find_long, piece_from_ring, piece_in_ring,
     piece_insert, piece_ring, piece_second, piece_value, scratch_free, start_symbols, strips_clear, strips_ids,
     strips_next, strips_take,
 )
-from dstok.core.cpu.level cimport Strips, chosen
+from dstok.core.cpu.level cimport CHUNK_ROOM, Strips, chosen
 from dstok.core.split.automaton cimport START
-from dstok.core.split.finder cimport FINE, OUT_OF_MEMORY, Chunk
+from dstok.core.split.finder cimport FINE, OUT_OF_MEMORY, Chunk, open_pages
 from dstok.core.text.utf8 cimport characters_within
 
 from array import array as new_array
@@ -35,6 +40,8 @@ from array import array as new_array
 cdef extern from "cpu/platform.h":
     enum:
         ARRAY_KEPT
+    void *huge_zeroed(size_t size) noexcept nogil
+    void huge_free(void *memory, size_t size) noexcept nogil
     void array_trim(void *array, Py_ssize_t *room, size_t entry) noexcept nogil
 
 cdef extern from "encode/repeats.h":
@@ -44,8 +51,30 @@ cdef extern from "encode/repeats.h":
 cdef extern from *:
     void __builtin_prefetch(const void *) noexcept nogil
 
+cdef extern from "encode/soft_cuts.h":
+    void soft_flags(Borders *t) noexcept nogil
+    void soft_choose(Borders *t, const Implementation *level, int64_t ids) noexcept nogil
+    int soft_words(
+        const Borders *t, const uint8_t *text, const uint32_t *hard, uint32_t at, uint32_t end, uint32_t *words
+    ) noexcept nogil
+    int soft_asks(
+        const Borders *t, uint64_t *memory, const PieceTable *table, const uint32_t *side, const uint64_t *values,
+        int words, uint32_t before, uint16_t *asked) noexcept nogil
+
 cdef enum:
     LEAST_STRIPS = 3         # missed pieces: merging fewer one by one is faster
+    FEW_BYTES = 12           # a piece, on average: below it hardly any are long
+    WORK = 1 << 14           # bytes: merging so many by sections takes as long as making the tables of borders
+    SPENT = 8                # bytes that the borders of a piece may read, for each of its bytes
+    LEAST_SPENT = 256
+
+cdef struct Joint:           # pieces that are cut softly
+    const uint32_t *starts   # of the pieces
+    uint32_t end             # of the last one
+    uint32_t at              # start of the next word
+    int piece                # the number of the piece in work
+    Py_ssize_t floor         # the number of ids before it
+    int64_t spent, most      # bytes that its borders have read, and may read
 
 
 cdef class Run(Sink):
@@ -166,6 +195,7 @@ cdef class IdSink(Run):
         scratch_free(&self.scratch)
         scratch_free(&self.junction)
         free(self.side)
+        huge_free(self.memory, MEMORY_BYTES)
 
     cdef void trim(self) noexcept:
         Run.trim(self)
@@ -175,14 +205,19 @@ cdef class IdSink(Run):
             scratch_free(&self.junction)
 
     cdef void take(self) noexcept nogil:
-        cdef const uint8_t *text = self.chunk.text + self.chunk.origin
+        if is_long(&self.chunk) and opens_borders(self, self.bpe, WORK):
+            take_words(self)
+        elif self.find_values(self.chunk.text + self.chunk.origin):
+            self.finish()
+
+    cdef bint find_values(self, const uint8_t *text) noexcept nogil:
+        """Find the values of the chunk's pieces; false, with a fault, if memory is out."""
         cdef int misses = self.level.probe(
             &self.table, text, self.chunk.starts, self.chunk.pieces, self.values, self.missed)
         self.side_used = 0
         if misses:
             misses = self.look_again(text, misses)
-        if not misses or self.merge_missed(text, misses):
-            self.finish()
+        return not misses or self.merge_missed(text, misses)
 
     cdef void finish(self) noexcept nogil:
         """Write the ids of the chunk's values, and their spans, or count them."""
@@ -195,7 +230,7 @@ cdef class IdSink(Run):
             return
         if not self.reserve_ids(chunk.pieces * KEY24_MAX + self.side_used + 4):
             return
-        emit(self)
+        emit(self, 0, chunk.pieces)
         if not self.wanted & (SPANS | CHARS):
             return
         if self.bpe.lost is None and not self.bpe.ends_words:
@@ -385,15 +420,14 @@ cdef void keep(IdSink run, const uint8_t *text, uint32_t index, const uint32_t *
     run.values[index] = value
 
 
-cdef void emit(IdSink run) noexcept nogil:
-    """Write the ids of the chunk's values; there is room for them."""
+cdef void emit(IdSink run, int at, int stop) noexcept nogil:
+    """Write the ids of the chunk's values from number `at` to `stop`; there is room for them."""
     cdef uint32_t *out = run.out.ids.data + run.out.ids.count
     cdef const uint32_t *ids
-    cdef int at = 0
     cdef uint32_t count
     while True:
-        at = run.level.emit(run.values, at, run.chunk.pieces, &out)
-        if at == run.chunk.pieces:
+        at = run.level.emit(run.values, at, stop, &out)
+        if at == stop:
             break
         if piece_in_ring(run.values[at]):
             out = piece_from_ring(&run.table, run.values[at], out)
@@ -403,6 +437,151 @@ cdef void emit(IdSink run) noexcept nogil:
             out += count
         at += 1
     run.out.ids.count = out - run.out.ids.data
+
+
+cdef bint is_long(const Chunk *chunk) noexcept nogil:
+    """Tell whether pieces that have no key are half of the text of a chunk."""
+    cdef uint32_t span = chunk.starts[chunk.pieces] - chunk.starts[0], length, longs = 0
+    cdef int i
+    if span < FEW_BYTES * <uint32_t>chunk.pieces:
+        return False
+    for i in range(chunk.pieces):
+        length = chunk.starts[i + 1] - chunk.starts[i]
+        longs += length if length > KEY24_MAX else 0
+    return 2 * longs > span
+
+
+cdef bint opens_borders(IdSink run, BPE bpe, uint64_t least) noexcept nogil:
+    """Tell whether long pieces may be cut softly. Makes the tables once sections of `least` bytes have been merged."""
+    cdef Borders *made
+    if borders_made(&bpe.borders) == NULL:
+        if run.scratch.work < least or not bpe.merges_all or not bpe.monotone or bpe.start.wide.ids != NULL:
+            return False
+        made = borders_new(&bpe.pairs, &bpe.start, bpe.starts, bpe.blob, bpe.size)
+        if made == NULL:
+            return False
+        soft_flags(made)
+        open_pages(&made.words)
+        soft_choose(made, run.level, bpe.size)
+        borders_put(&bpe.borders, made)
+    if run.memory == NULL and bpe.borders.cut != NULL:
+        run.memory = <uint64_t *>huge_zeroed(MEMORY_BYTES)
+    return run.memory != NULL
+
+
+cdef void take_words(IdSink run) noexcept nogil:
+    """Take the pieces of the chunk, cut softly: write their ids and spans, or count them."""
+    cdef Chunk *chunk = &run.chunk
+    cdef Ids *out = &run.out.ids
+    cdef const uint8_t *text = chunk.text + chunk.origin
+    cdef uint32_t hard[CHUNK_ROOM + 64]
+    cdef int pieces = chunk.pieces
+    cdef Py_ssize_t first = out.count
+    cdef Joint joint
+    memcpy(hard, chunk.starts, sizeof(hard))
+    joint.starts, joint.at, joint.end, joint.spent = hard, hard[0], hard[pieces], 0
+    begin_piece(run, &joint, 0, first)
+    while joint.at < joint.end and run.fault.status == FINE:
+        chunk.pieces = soft_words(run.bpe.borders, text, hard + joint.piece + 1, joint.at, joint.end, chunk.starts)
+        if run.find_values(text):
+            join_words(run, &joint)
+    run.junction.work += joint.spent
+    memcpy(chunk.starts, hard, sizeof(hard))  # the finder reads what lies after the chunk's pieces
+    chunk.pieces = pieces
+    if run.fault.status != FINE:
+        return
+    if not run.wanted & IDS:
+        run.out.total += out.count - first
+        out.count = first
+    elif run.wanted & (SPANS | CHARS):
+        write_spans(run, chunk.origin + hard[0], chunk.origin + joint.end, first)
+
+
+cdef inline void begin_piece(IdSink run, Joint *joint, int piece, Py_ssize_t floor) noexcept nogil:
+    # Goes on to the piece of this number. Checking its borders may read `most` bytes: docs/proofs.md, "Soft cuts".
+    run.junction.work += joint.spent
+    joint.piece, joint.floor, joint.spent = piece, floor, 0
+    joint.most = LEAST_SPENT + SPENT * <int64_t>(joint.starts[piece + 1] - joint.starts[piece])
+
+
+cdef const uint32_t *word_ids(IdSink run, int i, uint32_t *few, uint32_t *count) noexcept nogil:
+    """Return the address of the ids of a value, which may be `few`, and their number."""
+    cdef uint64_t value = run.values[i]
+    cdef int number
+    if not value & 3:
+        return located(run, value, count)
+    count[0] = value & 3
+    for number in range(3):
+        few[number] = <uint32_t>(value >> (8 + VALUE_ID_BITS * number)) & ((1 << VALUE_ID_BITS) - 1)
+    return few
+
+
+cdef void join_words(IdSink run, Joint *joint) noexcept nogil:
+    """Write the ids of the chunk's words, whose values are found; rewrite those at borders that do not hold.
+
+    A piece whose borders take too long is merged whole, and `joint.at` is its end; else it is that of the words.
+    """
+    cdef const uint32_t *starts = run.chunk.starts
+    cdef Ids *out = &run.out.ids
+    cdef uint16_t asked[CHUNK_ROOM]  # words whose border with the word before may not hold
+    cdef uint32_t few[3]
+    cdef uint32_t count
+    cdef const uint32_t *ids
+    cdef int words = run.chunk.pieces, i, done = 0, word, piece = joint.piece, size
+    cdef Py_ssize_t found
+    size = soft_asks(run.bpe.borders, run.memory, &run.table, run.side, run.values, words,
+                     out.data[out.count - 1] if out.count > joint.floor else 0, asked)
+    asked[size] = words  # so that the piece that goes on after these words begins
+    for i in range(size + 1):
+        word = asked[i]
+        if word < done:
+            continue
+        while joint.starts[piece + 1] <= starts[word] and joint.starts[piece + 1] < joint.end:
+            piece += 1
+        if word < words and starts[word] == joint.starts[piece] and word > done:
+            continue
+        if not run.reserve_ids((words - done) * KEY24_MAX + run.side_used + 2 * PENDING + 4):
+            return
+        if piece > joint.piece:
+            found = word
+            while starts[found] > joint.starts[piece]:
+                found -= 1
+            emit(run, done, <int>found)
+            begin_piece(run, joint, piece, out.count)
+            done = <int>found
+        emit(run, done, word)
+        done = word
+        while done < words and (done == word or starts[done] < joint.starts[piece + 1]):
+            if not run.reserve_ids((words - done) * KEY24_MAX + run.side_used + 2 * PENDING + 4):
+                return
+            ids = word_ids(run, done, few, &count)
+            found = border_append(run.bpe.borders, run.memory, out.data, joint.floor, out.count, ids, <int>count,
+                                  &joint.spent, joint.most)
+            if found < 0:
+                merge_whole(run, joint)
+                return
+            out.count = found
+            done += 1
+            if out.data[found - 1] == ids[count - 1]:  # so the borders after this word are those that were looked at
+                break
+    joint.at = starts[words]
+
+
+cdef void merge_whole(IdSink run, Joint *joint) noexcept nogil:
+    """Merge the piece in work by sections."""
+    cdef uint32_t start = joint.starts[joint.piece], end = joint.starts[joint.piece + 1]
+    cdef Py_ssize_t found
+    run.out.ids.count = joint.floor
+    if not run.reserve_ids(end - start + KEY24_MAX):
+        return
+    found = run.bpe.merge_piece(run.chunk.text + run.chunk.origin + start, end - start,
+                                run.out.ids.data + joint.floor, &run.scratch, &run.junction)
+    if found < 0:
+        run.set_fault(OUT_OF_MEMORY)
+        return
+    joint.at = end
+    begin_piece(run, joint, joint.piece + 1, joint.floor + found)
+    run.out.ids.count = joint.floor
 
 
 cdef Py_ssize_t tally(IdSink run) noexcept nogil:
@@ -551,3 +730,22 @@ cdef object characters_of(BPE bpe):
             begun += bpe.blob[at] & 0xC0 != 0x80 and bpe.blob[at] != 0xFF  # which ends words
         characters[id] = 2 * begun + (bpe.starts[id] < bpe.starts[id + 1] and bpe.blob[bpe.starts[id]] & 0xC0 == 0x80)
     return made
+
+
+def borders_of(BPE bpe not None, pairs: Sequence[tuple[int, int]]) -> list[list[int]]:
+    """Return the ids of the bytes of two tokens for each pair, as soft cuts have them. For tests.
+
+    From now on long pieces are cut softly. Raises `ValueError` if this model or level cannot do so.
+    """
+    cdef IdSink run = IdSink(bpe, PieceMemory(bpe, bytes((bpe.size >> 3) + 1)), True)
+    cdef uint32_t ids[PENDING]
+    cdef int64_t spent = 0, count, i
+    cdef uint32_t left, right
+    if not opens_borders(run, bpe, 0):
+        raise ValueError("expected a model of bytes with monotone ranks, and a level with a mask kernel")
+    found = []
+    for left, right in pairs:
+        ids[0] = left
+        count = border_append(bpe.borders, run.memory, ids, 0, 1, &right, 1, &spent, spent + (1 << 20))
+        found.append([ids[i] for i in range(count)])
+    return found

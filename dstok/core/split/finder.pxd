@@ -129,3 +129,6 @@ cdef class Finder:
     cdef Py_ssize_t first_part(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil
     cdef Py_ssize_t piece(self, Sink sink, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil
     cdef void add_cut(self, Sink sink, Py_ssize_t start, Py_ssize_t end) noexcept nogil
+
+
+cdef void open_pages(KernelTables *kernel) noexcept nogil

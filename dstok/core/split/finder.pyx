@@ -34,6 +34,7 @@ cdef enum:
     BLOCK = 64               # bytes that the kernel decides at once
     PATIENCE = 512           # bytes that the automaton reads where shuffles give up
     COPY_WHOLE_MAX = 1 << 12  # bytes of a text that is copied as a whole
+    LEAST_CUTTABLE = 0xE3    # a cuttable character begins with at least this byte; bytes after a first one are less
 
 # The values of the field `cjk` of rules, and the flags of characters that are not ASCII, which compiled/kernel_selection.py
 # names.
@@ -260,6 +261,8 @@ cdef class Finder:
                 start = at
             left = right if cuttable(right) else 0
             at += width
+            while not left and at < end and text[at] < LEAST_CUTTABLE:
+                at += 1
         add_piece(sink, self.apart, start, end)
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from reference import DEEP, bpe_by_passes, naive_bpe
 from shares import seeds
-from small_models import Merge, both, model_json, upstream_ids
+from small_models import Merge, both, growing_merges, model_json, text_of_tokens, upstream_ids
 
 import dstok
 
@@ -118,29 +118,6 @@ def merged(cases: Sequence[Case], any_order: bool = False) -> Iterator[tuple[lis
 def check(*cases: Case) -> None:
     for merges, text, tokens in merged(cases):
         assert tokens == bpe_by_passes(text, merges), text
-
-
-def growing_merges(rng: random.Random, letters: bytes, count: int, longest: int) -> list[Merge]:
-    """Merges of any two tokens so far, the newest ones more often, so that some soon have thousands of bytes."""
-    tokens, merges = [bytes([letter]) for letter in letters], []
-    for _ in range(count):
-        left, right = rng.choice(tokens[-6:]), rng.choice(tokens)
-        if rng.random() < 0.5:
-            left, right = right, left
-        if len(left + right) <= longest and left + right not in tokens:
-            merges.append((left, right))
-            tokens.append(left + right)
-    return merges
-
-
-def text_of_tokens(rng: random.Random, merges: Sequence[Merge], letters: bytes, size: int) -> bytes:
-    """Tokens in any order, some of them cut short, some again and again."""
-    tokens = [*(bytes([letter]) for letter in letters), *(left + right for left, right in merges)]
-    text = bytearray()
-    while len(text) < size:
-        token = rng.choice(tokens) if rng.random() < 0.5 else rng.choice(tokens[-4:])
-        text += token[: rng.choice([len(token), len(token), rng.randrange(len(token)) + 1])] * rng.choice([1, 1, 2, 30])
-    return bytes(text[:size])
 
 
 @pytest.mark.parametrize(("before", "run", "after"), [
