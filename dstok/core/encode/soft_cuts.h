@@ -36,13 +36,13 @@ static inline void soft_choose(Borders *t, const Implementation *level, int64_t 
     for (int rules = RULES_NONE + 1; rules < RULES_MATRIX; rules++) {
         uint32_t starts[CHUNK_ROOM];
         int64_t cut = 0;
-        if (!level->grid_only[rules])
+        if (!level->grid[rules].only)
             continue;
         kernel_open(&t->words, rules, &kind, 1);
         for (int64_t i = 0; i < ids && t->starts[i] + GRID_LOOK < t->starts[ids]; i += SAMPLE) {
             uint32_t size = t->starts[i + 1] - t->starts[i];
             if (size && size < 64)
-                cut += level->grid_only[rules](&t->words, t->blob + t->starts[i], (int)size, starts) > 1;
+                cut += level->grid[rules].only(&t->words, t->blob + t->starts[i], (int)size, starts) > 1;
         }
         if (cut < least) {
             least = cut;
@@ -50,7 +50,7 @@ static inline void soft_choose(Borders *t, const Implementation *level, int64_t 
         }
     }
     kernel_open(&t->words, best, &kind, 1);
-    t->cut = level->grid[best];
+    t->cut = level->grid[best].run;
 }
 
 /* Whether `start` stands between two spaces, or two tabs. Most rules let the last blank lead a word, but blanks merge
