@@ -1,6 +1,6 @@
 """Result files as Markdown: all tables, those of docs/speed.md, or that of the README.
 
-    python -m benchmarks.table FILE... --write benchmarks/results/DATE-short.md              all tables
+    python -m benchmarks.table FILE... --write DOCUMENT                all tables
     python -m benchmarks.table FILE... --short [--write | --check]     docs/speed.md, of runs with --quick
     python -m benchmarks.table FILE... --brief [--write | --check]     README.md, of the same runs
 

@@ -125,7 +125,7 @@ kinds:
   tested       some cases are tried
   none         the last row, which names what no step looks at
 The code runs at each level that this processor has. It takes seconds to a minute.
-The theorems are in docs/proofs.md, each under the heading that is printed.
+The theorems are in docs/proofs.md and docs/proofs_ids.md, each under the heading that is printed.
 
 exit codes: 0 no step failed, 1 a step failed, 2 bad usage or input
 

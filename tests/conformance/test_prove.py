@@ -235,8 +235,8 @@ def test_the_command(images: Callable[[str], Path], tmp_path: Path) -> None:
 
 
 def test_the_theorems_have_headings() -> None:
-    page = Path(__file__).parents[2] / "docs" / "proofs.md"
-    headings = {line[3:] for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("## ")}
+    pages = [Path(__file__).parents[2] / "docs" / name for name in ("proofs.md", "proofs_ids.md")]
+    headings = {line[3:] for page in pages for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("## ")}
     for name in ("odd splits", "characters"):
         assert {step.theorem for step in prove(dstok.Tokenizer.from_str(MODELS[name]))} <= {*headings, ""}
     assert {"Rules and automaton", "Blocks of 64 bytes", "Masks"} <= headings

@@ -3,7 +3,7 @@
  * In: two neighbours a, b, each of which merging makes of its own bytes. Out: the ids of the bytes of both, if they are
  * not a, b. Example: of " repair" and "ing" the border holds, unless a merge joins a symbol that " repair" ends in with
  * one that "ing" begins with before these two tokens are built.
- * Invariant: the ids of a piece are those whose borders all hold (docs/proofs.md, "Soft cuts"). Ranks are monotone: the
+ * Invariant: the ids of a piece are those whose borders all hold (docs/proofs_ids.md, "Soft cuts"). Ranks are monotone: the
  * rank of a merge is above those of the merges that make its sides.
  * Three answers, the cheapest first: two signatures without a common bit; a memory of pairs; a walk down the merges of
  * both tokens, by rank. `spent` counts the bytes that walks and merges read, so that hostile texts can be left to

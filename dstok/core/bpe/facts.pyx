@@ -2,7 +2,7 @@
 
 In: live merges, flat (left, right, merged id by rank), and the tokens: token i is blob[starts[i]:starts[i + 1]]. Out:
 the symbols that merging starts from (merge_loops.h), the ids that merging makes, the bits of safe cuts and borders, the
-rows of a matrix. Invariant: merging gives the same ids from these symbols as from single bytes: docs/proofs.md,
+rows of a matrix. Invariant: merging gives the same ids from these symbols as from single bytes: docs/proofs_ids.md,
 "Sections". A pair of characters without a bit may be cut ("Safe cuts"); two pairs with one hash only lose a cut.
 Examples: of the merges a b, b c, ab c, in this order, "ab" comes first. So merging may take the bytes "ab" as one
 symbol anywhere; "bc" only where no "a" is before it. It may take 中 (E4 B8 AD) whole, if merging its bytes gives its
@@ -156,7 +156,7 @@ def direct_tokens(
 ) -> tuple[bytes, array[int]]:
     """Return a bit for each id that merging makes of its own bytes, and the other ids of tokens that a piece may be.
 
-    Those are the products of live merges, as docs/proofs.md shows ("Live rules"), and the symbols to start from.
+    Those are the products of live merges, as docs/proofs_ids.md shows ("Live rules"), and the symbols to start from.
     `raw_ids` are the ids that no piece has.
     """
     cdef uint8_t[::1] bits = bytearray((bpe.size + 7) // 8)

@@ -2,10 +2,10 @@
  *
  * In: all merges of a model, and its tokens. Out: for each token the rank of its live merge, if it has one.
  * Invariant: merging gives the same ids of any bytes with the live merges as with all, whatever the ranks are:
- * docs/proofs.md, "Live rules". Example: "abc" may be a b + c or a + b c. If "ab" has a lower rank than "bc", merging
+ * docs/proofs_ids.md, "Live rules". Example: "abc" may be a b + c or a + b c. If "ab" has a lower rank than "bc", merging
  * the bytes "abc" takes the first way, and the merge a + bc is dead.
  * A merge whose sides are built by rising ranks is live if no merge crosses its border while they are built: a few
- * look-ups (docs/proofs.md, "Spines"). The bytes of other products are merged.
+ * look-ups (docs/proofs_ids.md, "Spines"). The bytes of other products are merged.
  * Time: O(n log n) in the bytes of all products. The index of pairs has a random seed, and spines a budget, so no choice
  * of merges makes it slow. */
 #ifndef DSTOK_LIVE_H

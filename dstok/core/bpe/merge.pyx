@@ -8,7 +8,7 @@ Loops by length. `merge_short` scans a small array of ranks for the least (Sennr
 `merge_strips` does so for 64 texts step by step (strips.h). `merge_sweeps` joins all pairs of the least rank in one
 go, as long as there are many. `merge_heap` keeps the candidates in a binary heap: its time is O(n log n).
 `merge_sections` cuts a long piece into sections, merges each with one of these loops, and joins the answers, so that
-memory stays small and the cost linear: docs/proofs.md, "Sections". Sections are as small as their tokens allow. One
+memory stays small and the cost linear: docs/proofs_ids.md, "Sections". Sections are as small as their tokens allow. One
 with the bytes of the section before takes its ids. A model of characters starts from the token of each character, or
 from the tokens of its bytes; its sections and tokens end between characters.
 

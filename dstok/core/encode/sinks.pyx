@@ -498,7 +498,7 @@ cdef void take_words(IdSink run) noexcept nogil:
 
 
 cdef inline void begin_piece(IdSink run, Joint *joint, int piece, Py_ssize_t floor) noexcept nogil:
-    # Goes on to the piece of this number. Checking its borders may read `most` bytes: docs/proofs.md, "Soft cuts".
+    # Goes on to the piece of this number. Checking its borders may read `most` bytes: docs/proofs_ids.md, "Soft cuts".
     run.junction.work += joint.spent
     joint.piece, joint.floor, joint.spent = piece, floor, 0
     joint.most = LEAST_SPENT + SPENT * <int64_t>(joint.starts[piece + 1] - joint.starts[piece])

@@ -36,8 +36,8 @@ cdef enum:
     COPY_WHOLE_MAX = 1 << 12  # bytes of a text that is copied as a whole
     LEAST_CUTTABLE = 0xE3    # a cuttable character begins with at least this byte; bytes after a first one are less
 
-# The values of the field `cjk` of rules, and the flags of characters that are not ASCII, which compiled/kernel_selection.py
-# names.
+# The values of the field `cjk` of rules, and the flags of characters beyond ASCII: compiled/kernel_selection.py names
+# them.
 CJK_FIELDS = (CJK_FIRST, CJK_RUN)
 FLAGS = (F_LETTER, F_PUNCT, F_CJK, F_BLANK, F_NUMBER, F_RARE, F_CAPITAL, F_CASELESS, F_COMBINING, F_HAN)
 

@@ -3,7 +3,7 @@
 In, out, invariant: those of split/finder.pyx. The kernel has a set of rules for the automaton, or shuffles made from it
 (split/shuffles.h). Where it cannot tell, and for automata too large for both, the automaton finds a piece.
 
-A resync point is an offset where a piece begins, whatever stands before: docs/proofs.md, "Growing texts". It is the
+A resync point is an offset where a piece begins, whatever stands before: docs/proofs_ids.md, "Growing texts". It is the
 first start that the pieces after all possible ends of the piece over a place have in common.
 """
 
@@ -111,8 +111,6 @@ cdef class PieceFinder(Finder):
             ends.remove(at)
             ends.add(end)
         return ends.pop() if len(ends) == 1 else -1
-
-
 
 
 cdef Py_ssize_t end_from(
