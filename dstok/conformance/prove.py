@@ -1,7 +1,7 @@
 """`prove`: the steps of a model from text to ids, each with its proof, checked again on its tables and on the code.
 
 In: a tokenizer. Out: a `Step` for each part that the model has: is it proved, enumerated or tested, what has run, where
-docs/proofs.md or docs/proofs_ids.md has the theorem, and the faults that were found; at last what nothing has looked at.
+docs/proofs.md or docs/proofs_ids.md has the theorem, and the faults found; at last what nothing has looked at.
 Invariant: a theorem speaks about tables with certain properties, and what runs here checks these on the tables that
 encode: it makes them again from patterns, tokens and merges, or compares them with a plain form of the step (naive.py).
 A theorem says nothing about code: so each part also encodes, at each level that this processor has. Example: in an
