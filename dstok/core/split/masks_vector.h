@@ -333,7 +333,7 @@ FUNCTION int NAME(shuffle)(const KernelTables *t, int shift, const uint8_t *p, u
                            ShuffleStarts *found) {
     const Shuffles *h = t->shuffles;
     const V *x = (const V *)p;
-    V changed[PARTS], flags[PARTS], high[PARTS + 1], low[PARTS + 1];
+    V changed[PARTS], flags[PARTS], high[PARTS], low[PARTS];
     const uint8_t *characters = p;
     uint8_t *each = (uint8_t *)changed, *flag = (uint8_t *)flags;
     uint64_t wide = WORD(c) & text, cuts = 0, trail = 0, settled = 0;
@@ -353,7 +353,7 @@ FUNCTION int NAME(shuffle)(const KernelTables *t, int shift, const uint8_t *p, u
         GridMasks m = {.leads = 0};
         memcpy(changed, p, sizeof(changed));
         if (wide) {
-            NAME(flags)(t, p, text, &m, flags, high + 1, low + 1);
+            NAME(flags)(t, p, text, &m, flags, high, low);
             for (int i = 0; i < PARTS; i++) {
                 V is_lead = (V)(x[i] >= ALL(0xC0)), is_trail = (V)(x[i] >= ALL(0x80)) & ~is_lead;
                 flags[i] &= is_lead;
@@ -362,7 +362,7 @@ FUNCTION int NAME(shuffle)(const KernelTables *t, int shift, const uint8_t *p, u
             }
             const V *x = flags;
             uint64_t pairs = WORD(c << 1) & WORD(c << 2) << 3 & m.leads & m.leads << 3;
-            cuts = pairs ? NAME(cuts)(t, (uint8_t *)(high + 1), (uint8_t *)(low + 1), pairs, 0) : 0;
+            cuts = pairs ? NAME(cuts)(t, high, low, pairs, 0) : 0;
             trail = wide & ~m.leads;
             for (uint64_t left = m.leads; left; left &= left - 1) {
                 int i = __builtin_ctzll(left);
