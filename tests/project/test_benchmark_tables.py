@@ -192,10 +192,10 @@ def test_models_table() -> None:
                                     figures, Spread(median=3.0, min=3.0, max=3.0)))})
     result: Any = {"machine": {"cpu": "C"}, "level": "avx512", "python": "P", "date": "D", "commit": None, "versions": {"dstok": "1"},
                    "settings": {"rounds": 3, "model": "m"}, "cases": [case]}
-    made = models.table([result])
+    made = models.table([result], lambda model: ("shuffles", f"pre-type of {model}"))
     assert made.startswith("C, AVX-512, P, D; ")
     last = made.splitlines()[-1]
-    assert last == "| m | code | 300 / 300 | ≠ / ≠ | failed | 3.00 / 3.00 | 100.00 / 100.00 |"
+    assert last == "| m | code | 300 / 300 | ≠ / ≠ | failed | 3.00 / 3.00 | 100.00 / 100.00 | – | shuffles | pre-type of m |"
 
 
 def test_the_table_of_loads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
