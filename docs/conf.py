@@ -42,6 +42,7 @@ html_theme = "furo"  # fonts of the system, light and dark
 html_title = f"dstok {release}"
 html_static_path = ["_static"]
 html_css_files = ["dstok.css"]
+html_js_files = ["filter.js"]
 html_show_sourcelink = False
 
 
