@@ -68,8 +68,8 @@ def test_refused_sides(change: Change, words: str, tmp_path: Path) -> None:
 def test_changed_sides(tmp_path: Path) -> None:
     """Any change of the tables of two sides is refused, or harmless: every byte of a text is in a piece."""
     dstok.Tokenizer.from_str(MODELS["both sides"]).to_image(tmp_path / "both")
-    refused, texts = 0, [*TEXTS, "abab 1234567 cab", "1" * 9000]
-    for seed in seeds(10_000, 150):
+    refused, texts, tried = 0, [*TEXTS, "abab 1234567 cab", "1" * 9000], [*seeds(10_000, 150)]
+    for seed in tried:
         chance, parts = random.Random(seed), Parts(tmp_path / "both")
         data = parts.sections["sides"]
         for _ in range(chance.choice((1, 1, 2, 6))):
@@ -86,7 +86,7 @@ def test_changed_sides(tmp_path: Path) -> None:
             assert (spans[-1][1] if spans else 0) == len(text.encode()), (seed, text)
             stream = tok.encode_stream(special="none")
             assert len(stream.feed_list(text[:7]) + stream.feed_list(text[7:]) + stream.finish_list()) >= len(spans) - 9
-    assert refused > 20
+    assert refused >= len(tried) // 8
 
 
 SHAPES: list[tuple[str, Any, str]] = [  # of a model of characters: a field of its shape, a value, words of the error
