@@ -19,7 +19,7 @@ EVERYDAY = {"base", "block", "character", "cold", "cut", "document", "engine", "
             "portion", "prefix", "punctuation", "reading", "reference", "room", "row", "rules", "run", "section",
             "sign", "special", "start", "state", "step", "symbol", "tag", "view", "walk", "warm", "word", "corpus",
             "class", "finding", "lead", "tables", "rare", "spec", "sheet", "slot", "mark", "mask", "blank", "chunk",
-            "counts", "description", "journal", "forecast", "matrix"}
+            "counts", "description", "journal", "forecast", "matrix", "side", "border"}
 
 
 def terms(glossary: nodes.document) -> dict[str, str]:
