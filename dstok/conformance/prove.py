@@ -72,7 +72,7 @@ class Step(NamedTuple):
 
     kind: "proved": a theorem, for all texts; "enumerated": all cases up to a size; "tested": some cases; "none": of
         the last one, whose `done` names what no step looks at.
-    done: what this run has checked. theorem: the heading in docs/proofs.md or proofs_ids.md.
+    done: what this run has checked. theorem: its heading in docs/proofs.md or docs/proofs_ids.md.
     faults: empty if the step holds.
     """
 

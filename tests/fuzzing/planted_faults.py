@@ -40,7 +40,7 @@ class Fault:
 WORDS = ("minimax", "deepseek-r1-distill-llama-8b", "patterns")
 FAULTS = {
     "hand-over inside a piece": Fault(
-        "dstok/core/split/grid.h", "run->anchor = ROWS[rules].cased ? end.anchor : end.count;", "run->anchor = end.count;", WORDS),
+        "dstok/core/split/grid.h", "run->anchor = ROWS[rules].cased || rules == RULES_SHUFFLES ? end.anchor : end.count;", "run->anchor = end.count;", WORDS),
     "hand-over between marks": Fault(
         "dstok/core/split/rules_words.h", "cuts = m->cuts & m->letter & letters_before;",
         "cuts = m->cuts;", WORDS),

@@ -43,7 +43,7 @@ CHILD = """
 import multiprocessing, sys, tiktoken
 def ids(text):
     return tiktoken.get_encoding("deepseek_v3").encode(text), "dstok" in sys.modules
-if __name__ == "__main__":
+if "__main__" == __name__:
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         print(pool.map(ids, ["Hello world"])[0][0])
 """

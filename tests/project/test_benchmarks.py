@@ -323,7 +323,7 @@ def test_matches_are_compared_before_they_are_timed(
     assert patterns.main(["--texts", "log", "english", "--patterns", "numbers", "--output", written]) == 0
     shown = capsys.readouterr().out
     assert shown.splitlines()[0].startswith("| pattern | way | log: dstok | re |")
-    assert shown.splitlines()[2].startswith(r"| numbers `\d+(?:\.\d+)?` | windows | ")
+    assert shown.splitlines()[2].startswith(r"| numbers `\d+(?:\.\d+)?` | shuffles, ")
     assert patterns.main(["--table", written]) == 0 and capsys.readouterr().out == shown
     assert patterns.main(["--table", written, "--check"]) == 1
 

@@ -86,7 +86,7 @@ def test_no_token_is_torn(results: dict[str, Any]) -> None:
         ways = {text: way for items in page["lists"] for text, way, _ in items}
         assert (ways["<｜User｜>"], ways[" Arabic"], ways[" ok"], ways[" end"]) == ("rtl", "ltr", "rtl", "rtl")
         assert page.get("keys", [2]) in ([2], [2, 3, 2]), "arrow keys move as the tokens stand"
-        wholes = [items for items in page["lists"] if len(items) > 20]
+        wholes = [items for items in page["lists"] if len(items) > 20 and page["name"] == "alone"]  # of a pair each begins a line
         assert all(items[0][1] == "rtl" for items in wholes), "a list that begins within a line has the line's direction"
 
 

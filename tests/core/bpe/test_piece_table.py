@@ -25,7 +25,7 @@ from shares import share
 from small_models import both, model_json, upstream_ids
 
 from dstok.compiled.tables import make_bpe
-from dstok.core.encode.encoder import Encoder
+from dstok.core.encode.encoder import START, Encoder
 from dstok.core.encode.memory import MAX_WORKSPACES
 
 BPE = make_bpe(TOK._tables)
@@ -190,7 +190,7 @@ def nested(encoder: Encoder, depth: int, pieces: list[bytes]) -> Iterator[list[i
             inner.extend(nested(encoder, depth - 1, pieces))
         return array("I", bytes(4 * count))
 
-    yield list(encoder.encode_part(bytearray(text), 0, NO_ADDED, (True, 0, 0), True, allocate)[0])
+    yield list(encoder.encode_part(bytearray(text), 0, NO_ADDED, START, True, allocate)[0])
     yield from inner
 
 
