@@ -76,6 +76,6 @@ def first_sentence(page: str) -> str:
 
 
 def setup(app: Sphinx) -> None:
-    """What Sphinx calls first."""
+    """Connects the functions of this file with Sphinx, which calls this one first."""
     app.connect("source-read", list_further_pages)
     app.connect("build-finished", write_llms_txt)

@@ -71,7 +71,7 @@ def _inside(node: nodes.Node, kinds: tuple[type[nodes.Element], ...]) -> bool:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """What Sphinx calls first."""
+    """Connects the two functions with Sphinx, which calls this one first."""
     app.connect("doctree-read", anchors)
     app.connect("doctree-resolved", link)
     return {"parallel_read_safe": False, "parallel_write_safe": True}

@@ -75,9 +75,9 @@ stand_alone = Beside(_stand_alone)
 def parts_of(
     tokenizer: TokenizerProtocol, rendered: Rendered, special: ChatSpecial, after: int | None = None,
 ) -> list[EncodedSpan]:
-    """The parts of a text that begins between two tokens, or after sampled ids, of which the last is `after`.
+    """Cut a text into parts; it begins between two tokens, or after sampled ids, whose last one is `after`.
 
-    Where the parts of a text do not stand alone: the whole text, but after sampled ids its first stretch.
+    Where the parts of a text do not stand alone, the whole text is one part; after sampled ids its first stretch is.
     """
     tokens, parts, at = check_tokens(tokenizer, rendered), list[EncodedSpan](), 0
     alone = special != "all" and stand_alone(tokenizer)

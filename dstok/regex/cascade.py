@@ -203,9 +203,9 @@ _THREES = (r"\A\p{Nd}{1,2}(?=\p{Nd}{3}+\z)", r"\A\p{Nd}{3}|\G\p{Nd}{3}")
 
 
 def _with_short_chunks(splits: tuple[Split, ...]) -> tuple[Split, ...]:
-    r"""The steps, with chunks of 3 digits for those of 510, of which the next two steps make threes from the right.
+    r"""Replace chunks of 510 digits by chunks of 3, if the next two steps cut them into threes from the right.
 
-    So Trinity's files cut numbers. Chunks of any multiple of 3, from the right, end where threes end: the same pieces.
+    Trinity's files cut numbers so. Chunks of any multiple of 3, from the right, end where threes end: the same pieces.
 
     >>> chunks = r"\p{Nd}{1,510}(?=(?>\p{Nd}{510})*(?:\P{Nd}|$))|\G\p{Nd}{510}"
     >>> _with_short_chunks((Split(chunks), *map(Split, _THREES)))[0].pattern

@@ -80,11 +80,11 @@ def upstream_ids(judge: tokenizers.Tokenizer, text: str) -> list[int]:
     return ids
 
 
-def growing_merges(rng: random.Random, letters: bytes, count: int, longest: int) -> list[Merge]:
-    """Merges of any two tokens so far, the newest ones more often, so that some soon have thousands of bytes."""
+def growing_merges(rng: random.Random, letters: bytes, count: int, longest: int, newest: int = 6) -> list[Merge]:
+    """Merges of any token so far and one of the newest; with few of these some soon have thousands of bytes."""
     tokens, merges = [bytes([letter]) for letter in letters], []
     for _ in range(count):
-        left, right = rng.choice(tokens[-6:]), rng.choice(tokens)
+        left, right = rng.choice(tokens[-newest:]), rng.choice(tokens)
         if rng.random() < 0.5:
             left, right = right, left
         if len(left + right) <= longest and left + right not in tokens:

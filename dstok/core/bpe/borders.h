@@ -20,8 +20,9 @@ enum {
     MEMORY_BYTES = 32 << MEMORY_LOG2,
     PENDING = 2 * SHORT,   /* ids that wait to be appended */
     AHEAD_RANKS = 16,      /* merges ahead of which a signature is fetched */
-    MEMORY_ID_BITS = 20,   /* of an id in a value: three of them, and their number */
 };
+
+_Static_assert(2 + 3 * ID_BITS <= 64, "a value of the memory holds three ids and their number");
 
 /* The bits of right sides of merges. `after`: of merges that can join a symbol that the token ends in, before the token
  * is built or once it is. `before`: of the symbols that the token begins with, and which such a merge can take. */
@@ -175,7 +176,7 @@ static inline int border_ids(const Borders *t, uint64_t *memory, uint32_t a, uin
     if (line[0] == key || line[2] == key) {
         value = line[0] == key ? line[1] : line[3];
         for (int i = 0; i < 3; i++)
-            ids[i] = (uint32_t)(value >> (2 + MEMORY_ID_BITS * i)) & ((1 << MEMORY_ID_BITS) - 1);
+            ids[i] = (uint32_t)(value >> (2 + ID_BITS * i)) & ((1 << ID_BITS) - 1);
         return value & 3;
     }
     *spent += left + right;
@@ -192,7 +193,7 @@ static inline int border_ids(const Borders *t, uint64_t *memory, uint32_t a, uin
         return count;
     value = (uint64_t)count;
     for (int i = 0; i < count; i++)
-        value |= (uint64_t)ids[i] << (2 + MEMORY_ID_BITS * i);
+        value |= (uint64_t)ids[i] << (2 + ID_BITS * i);
     line[2] = line[0];
     line[3] = line[1];
     line[0] = key;

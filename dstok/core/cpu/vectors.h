@@ -133,23 +133,7 @@ static inline uint32_t bits_16(const uint8_t *v) {
 #define H_ALL(byte) _mm_shuffle_epi8(_mm_cvtsi32_si128(byte), _mm_setzero_si128())
 #define H_LOOK_UP(table, index) _mm_shuffle_epi8(table, index)
 #define H_XOR(one, other) _mm_xor_si128(one, other)
-#include VECTOR_CODE
-#undef VECTOR
-#undef V
-#undef W
-#undef NAME
-#undef TARGET
-#undef HIDE
-#undef BITS
-#undef LOOK_UP
-#undef LOOK_UP_16
-#undef H
-#undef H_LOAD
-#undef H_STORE
-#undef H_ALL
-#undef H_LOOK_UP
-#undef H_XOR
-#undef H_PUT
+#include "cpu/vector_code.h"
 #endif
 
 #define VECTOR 16
@@ -176,23 +160,7 @@ static inline uint32_t bits_16(const uint8_t *v) {
 #define H_LOOK_UP(table, index) vqtbl1q_u8(table, index)
 #define H_XOR(one, other) veorq_u8(one, other)
 #endif
-#include VECTOR_CODE
-#undef VECTOR
-#undef V
-#undef W
-#undef NAME
-#undef TARGET
-#undef HIDE
-#undef BITS
-#undef LOOK_UP
-#undef LOOK_UP_16
-#undef H
-#undef H_LOAD
-#undef H_STORE
-#undef H_ALL
-#undef H_LOOK_UP
-#undef H_XOR
-#undef H_PUT
+#include "cpu/vector_code.h"
 
 #undef FUNCTION
 #undef VECTOR_CODE

@@ -102,7 +102,6 @@ static inline int soft_words(const Borders *t, const uint8_t *text, const uint32
     }
     last = soft[run.pieces];
     words[0] = at;
-    hard += *hard == at;
     for (const uint32_t *next = soft + 1; count < CHUNK; hard++) {
         stop = *hard < last ? *hard : last;
         for (; *next < stop && count < CHUNK; next++)

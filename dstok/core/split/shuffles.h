@@ -6,7 +6,7 @@
    A step is a look-up of a state in the row of a class, by byte shuffles. AVX-512 guesses the state at each place, and
    takes the step from its neighbour's state at all places at once, until no state changes; real texts need two or three
    turns. The other levels step from place to place.
-   A character is read at its first byte; its other bytes have the class `inside`, which changes no state. What follows a
+   A character is read at its first byte; its other bytes have the class `inside`, which changes no state. The text after a
    block is not known, but a *settled* class leads to one state from all others: a block ends before the last character of
    such a class. If that is soon, the automaton `ahead` tells what holds for every text that may follow.
    Source: bimachines (Schuetzenberger); states by shuffles, Mytkowicz, Musuvathi, Schulte, "Data-parallel finite-state

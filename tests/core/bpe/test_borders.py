@@ -28,6 +28,7 @@ PIECES = r"[^\n]+|\n+"
 DEAREST = 16  # bytes that are read for each byte of text: eight by borders, then eight by sections; and 256 a piece
 PLAIN = levels()[0]  # without a mask kernel, so without soft cuts
 WORDS = [b" ", b"a", b"b", b"ab", b"B", b"1", b"12", b".", b"(", b"  ", b"\t", "é".encode(), "一".encode(), b"\x01"]
+LETTERS = b"".join(WORDS)
 
 
 def single_words() -> Iterator[bytes]:
@@ -54,19 +55,6 @@ def superwords() -> tuple[dstok.Tokenizer, tokenizers.Tokenizer]:
 
 def merged(bpe: BPE, left: int, right: int) -> list[int]:
     return bpe.merge_by_heap(bpe.token(left) + bpe.token(right))
-
-
-def random_word_merges(rng: random.Random, count: int, longest: int) -> list[Merge]:
-    """Merges of any two tokens so far, in words and across them."""
-    tokens, merges = [bytes([byte]) for word in WORDS for byte in word], []
-    for _ in range(count):
-        left, right = rng.choice(tokens), rng.choice(tokens[-30:])
-        if rng.random() < 0.5:
-            left, right = right, left
-        if len(left + right) <= longest and left + right not in tokens:
-            merges.append((left, right))
-            tokens.append(left + right)
-    return merges
 
 
 def word_text(rng: random.Random, merges: Sequence[Merge], size: int) -> bytes:
@@ -96,7 +84,7 @@ def check(tok: dstok.Tokenizer, judge: tokenizers.Tokenizer, text: bytes) -> Non
 def test_borders_of_random_merges(seed: int) -> None:
     """Every two tokens that merging makes of their own bytes."""
     rng = random.Random(seed)
-    merges = random_word_merges(rng, rng.choice([8, 40, 90]), rng.choice([4, 12, 40]))
+    merges = growing_merges(rng, LETTERS, rng.choice([8, 40, 90]), rng.choice([4, 12, 40]), 30)
     if seed % 3 == 0:
         merges = growing_merges(rng, b"abc"[: rng.randint(1, 3)], rng.choice([5, 20, 40]), rng.choice([20, 60]))
     bpe = both(model_json(merges, pattern=None))[0]._bpe
@@ -135,7 +123,7 @@ def test_borders_of_v3() -> None:
 def test_texts_of_random_merges(seed: int, name: str) -> None:
     """Words with merges inside them and across; the pieces are whole texts, or lines."""
     rng = random.Random(seed)
-    merges = random_word_merges(rng, rng.choice([10, 60, 200]), rng.choice([3, 8, 30]))
+    merges = growing_merges(rng, LETTERS, rng.choice([10, 60, 200]), rng.choice([3, 8, 30]), 30)
     with level(name):
         tok, judge = soft(merges, rng.choice([None, PIECES]))
         for size in (30, 100, 100, 1000, 1000, 9000):
@@ -207,7 +195,7 @@ def test_periodic_texts_of_v3(period: str) -> None:
 
 def test_threads_that_meet_the_first_long_pieces() -> None:
     """Each makes the tables; one keeps them."""
-    merges = random_word_merges(random.Random(5), 60, 8)
+    merges = growing_merges(random.Random(5), LETTERS, 60, 8, 30)
     tok, judge = both(model_json(merges, pattern=PIECES))
     text = word_text(random.Random(6), merges, 120_000)
     expected, found = upstream_ids(judge, text.decode()), list[list[int]]()
