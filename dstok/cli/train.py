@@ -297,6 +297,8 @@ def _superwords(arguments: Namespace, base: Base, trainer: BpeTrainer) -> int:
     """Trains in two stages: words in the folder `words` of --out, then merges across them in larger pieces."""
     if arguments.words is None or arguments.counts is not None:
         raise CommandError("--superwords needs --words N, the tokens of the first stage, and texts, not --counts")
+    if arguments.words >= trainer.vocab_size:
+        raise CommandError(f"expected --words below --vocab-size {trainer.vocab_size}, found {arguments.words}")
     out, began, splitter = os.path.abspath(arguments.out), time.monotonic(), Splitter(arguments.superwords)
     plan = {"dstok": dstok.__version__, "superwords": arguments.superwords, "vocab_size": trainer.vocab_size}
     known = read_json(os.path.join(out, MANIFEST)) if os.path.exists(os.path.join(out, MANIFEST)) else plan

@@ -110,6 +110,7 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     for wrong, message in (
         ([*words, "--superwords", "x", "--out", "tok"], "expected the training of this call, found another"),
         ([*words[:-4], "--superwords", LINES, "--out", "other"], "--superwords needs --words N"),
+        ([*words[:-4], "--superwords", LINES, "--words", "100000", "--out", "other"], "expected --words below --vocab-size"),
         (["train", "--repeat", "tok/train.json"], "expected a train.json"),
     ):
         assert main(wrong) == 2 and message in capsys.readouterr().err
