@@ -65,16 +65,17 @@ def is_word(char: str) -> bool:
 def matches(text: str, runs: list[int], tokens: list[dict[str, Any]], seen: dict[str, str]) -> Iterator[Match]:
     """The matches, each within one run of trusted text: character `i` lies in run `runs[i]`, 0 for untrusted text."""
     at = scan = 0
+    by_content: dict[str, dict[str, Any]] = {}
+    for token in tokens:
+        by_content.setdefault(seen[token["content"]], token)  # the first one, as of the longest matches
+    lengths = sorted({*map(len, by_content)}, reverse=True)
     while scan < len(text):
-        found = None
-        for token in tokens:
-            content = seen[token["content"]]
-            if text.startswith(content, scan) and {*runs[scan : scan + len(content)]} == {runs[scan]} != {0}:
-                found = max(found, (len(content), token), key=lambda pair: pair[0]) if found else (len(content), token)
-        if found is None:
+        found = next((length for length in lengths if text[scan : scan + length] in by_content
+                      and {*runs[scan : scan + length]} == {runs[scan]} != {0}), 0)
+        if not found:
             scan += 1
             continue
-        start, end, token = scan, scan + found[0], found[1]
+        start, end, token = scan, scan + found, by_content[text[scan : scan + found]]
         scan = end
         if token["single_word"] and (is_word(text[start - 1 : start] or " ") or is_word(text[end : end + 1] or " ")):
             continue
