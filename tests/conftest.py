@@ -93,6 +93,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def no_wait_for_the_disk() -> Iterator[None]:
+    """Thousands of small files are written at once, for 20 ms each: what is killed here is a process, never the machine.
+    Processes that a test starts do wait, but those of command_server.py."""
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setattr(os, "fsync", lambda place: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Tests' children run the installed dstok: in the checkout `python -m` and `python -c` would find its folder."""
     before = os.getcwd()

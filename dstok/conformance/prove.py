@@ -294,11 +294,11 @@ class _Checks:
     def masks(self) -> Result:
         """Every code point in some contexts, and every few classes from every state; at each level, and plainly."""
         faults = self.differing("shuffles")
-        passes = [(level, SpanPass(make_plain_finder(self.tables))) for level in self.levels()][1:]  # the first: the automaton
+        passes = [(level, SpanPass(make_plain_finder(self.tables))) for level in self.levels()]
         for text in self.texts_of_code_points():
             data = text.encode()
             expected = self.automaton_pass.spans(data)
-            for level, spans in passes:
+            for level, spans in passes[1:]:  # the first one is the automaton
                 if place := _first_place(spans.spans(data), expected):
                     faults.append(f"{spans.strategy()}, {level}: after {data[max(place - 20, 0) : place]!a}: "
                                   f"{data[place : place + 20]!a}")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -13,8 +12,8 @@ from character_models import added_token, character_json, metaspace
 from cli_process import run
 from images import MODELS, Parts
 from kept import kept
+from proofs import few_texts
 from real_models import level, levels
-from reference import PART
 from shares import share
 from small_models import model_json
 from smaller_models import smaller_json
@@ -113,9 +112,9 @@ FAULTS: list[tuple[str, str, Change]] = [  # the model, the step that must fail,
 
 
 @pytest.fixture(autouse=True)
-def few_texts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the texts that are encoded alone, which the plain way takes a second for, a part; at night all."""
-    monkeypatch.setattr(sys.modules[prove.__module__], "SHORT_TEXTS", 4000 // PART**3)
+def _few_texts() -> Iterator[None]:
+    with few_texts():
+        yield
 
 
 @kept(most=1)
