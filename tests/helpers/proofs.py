@@ -24,5 +24,5 @@ from dstok.conformance import prove
 def few_texts() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as changed:
         if not DEEP:
-            changed.setattr(sys.modules[prove.__module__], "SHORT_TEXTS", 2000 // PART**2)
+            changed.setattr(sys.modules[prove.__module__], "SHORT_TEXTS", 2000 // PART)
         yield

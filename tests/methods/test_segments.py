@@ -15,7 +15,7 @@ import pytest
 import tokenizers
 from kept import kept
 from normalized_models import LOWERCASE, NFC, file_of, replace, sequence
-from real_models import real_json
+from real_models import real, real_json
 from reference import DEEP
 from shares import chance_of_today, seeds
 from small_models import added_token, model_json
@@ -232,7 +232,7 @@ def test_each_by_itself_as_fastokens(name: str) -> None:
     tok, chance = model(name)[0], chance_of_today(f"fastokens {name}")
     fastokens = pytest.importorskip("fastokens")
     other = fastokens.Tokenizer.from_json_str(real_json(name))
-    upstream = tokenizers.Tokenizer.from_str(real_json(name))
+    upstream = real(name)
     for _ in range(1000 if DEEP else 100):
         segments = cut("".join(chance.choices(fragments(name), k=9)), chance)
         ids = tok.encode_segments(segments, joined=False)
