@@ -4,8 +4,7 @@ In: a tokenizer. Out: a `Step` for each part that the model has: is it proved, e
 docs/proofs.md or docs/proofs_ids.md has the theorem, and the faults found; at last what nothing has looked at.
 Invariant: a theorem speaks about tables with certain properties, and what runs here checks these on the tables that
 encode: it makes them again from patterns, tokens and merges, or compares them with a plain form of the step (naive.py).
-A theorem says nothing about code: so each part also encodes, at each level that this processor has. Example: in an
-image one bit of the safe cuts is changed. The step "safe cuts" then fails, and names the bit.
+A theorem says nothing about code: so each part also encodes, at each level that this processor has.
 """
 
 from __future__ import annotations
@@ -17,7 +16,10 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from hashlib import sha256
 from itertools import accumulate, chain, islice, pairwise
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from dstok._util.arguments import explained
 from dstok._util.objects import lazy
@@ -42,11 +44,6 @@ from dstok.regex.ast import character_sets
 from dstok.regex.cascade import compile_splits
 from dstok.regex.parser import parse
 from dstok.tokenizer import Tokenizer, tokenizer_of
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
 
 Kind = Literal["proved", "enumerated", "tested", "none"]
 Result = tuple[str, list[str]]  # what was done, and the faults
@@ -189,8 +186,6 @@ class _Checks:
         """The plain way from a text to its ids."""
         return Plain(self.model, self.textbook, lambda data: self.automaton_pass.split(data))
 
-    # From text to stretches
-
     def added(self) -> Result:
         """The search for added tokens, and a plain one."""
         texts = list(texts_of.added_tokens(self.guide, self.stride))
@@ -228,12 +223,8 @@ class _Checks:
         done = f"1,112,064 code points; {len(row):,} that may change, in {len(AROUND_MARKS)} contexts and in rows"
         return done, faults
 
-    # From text to pieces
-
     def classes(self) -> Result:
         """Every code point: no set of the patterns divides a class."""
-        import numpy as np
-
         classes = _class_table(self.sections["pages"], self.sections["page_numbers"])
         version = self.model.unicode_version
         sets = {each for split in self.model.splits
@@ -327,8 +318,6 @@ class _Checks:
             scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], self.header.symbols)
             return SpanPass(PieceFinder(scanner))
         raise AssertionError
-
-    # From pieces to ids
 
     def matrix(self) -> Result:
         """The matrix has a bit for each pair of characters that a merge joins: the pairs J of the theorem."""
@@ -481,8 +470,6 @@ def _levels() -> str:
 
 def _class_table(pages: Any, page_numbers: Any) -> npt.NDArray[np.uint8]:
     """The class of each code point, uint8[0x110000], from a table of two stages."""
-    import numpy as np
-
     found: npt.NDArray[np.uint8] = np.frombuffer(pages, np.uint8).reshape(-1, 256)[np.frombuffer(page_numbers, "<u2")]
     return found.ravel()
 

@@ -222,7 +222,7 @@ def test_long_conversations_have_more() -> None:
 
 @pytest.mark.parametrize("answer", [
     b"", b"{", b"[]", b"1", b"\xff", b"{}", b'{"text": 1, "parts": []}', b'{"text": "ab", "parts": [1, 0, -1, 0]}', b'{"text": "a", "parts": {}}',
-    b'{"text": "a", "parts": [1, 2, -1, 0]}', b'{"text": "a", "parts": [1, 0, 1, 0]}', b'{"text": "a", "parts": [1, 0, -2, 0]}',
+    b'{"text": "a", "parts": [1, 3, -1, 0]}', b'{"text": "a", "parts": [1, 0, 1, 0]}', b'{"text": "a", "parts": [1, 0, -2, 0]}',
     b'{"text": "a", "parts": [1, 0, -1]}', b'{"text": "a", "parts": [2, 0, -1, 0, -1, 0, -1, 0]}', b'{"text": "a", "parts": [true, 0, -1, 0]}',
     b'{"text": "a", "parts": [1.0, 0, -1, 0]}', b'{"text": "a", "parts": [1e0, 0, -1, 0]}', b'{"text": "a"}', b'{"error": "a"}',
     b'{"error": 1, "field": "", "class": ""}', b"[" * 100_000, b'{"text": "", "parts": [' + b"9" * 1_000_000 + b"]}", b'{"parts": []}',
