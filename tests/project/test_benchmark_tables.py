@@ -231,7 +231,7 @@ def test_files_of_one_tokenizer_share_a_row(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(models, "_texts", lambda: iter(["ab <x>\n\nba"]))
     found = models.row(first, paths[:2], speed=False)
     assert [found[name] for name in ("names", "texts", "different", "chats", "pre_type")] == [["0", "1"], 6, 0, 0, ""]
-    monkeypatch.setattr(models.dstok.Tokenizer, "encode_batch", lambda self, lines: [[0]] * len(lines))
+    monkeypatch.setattr("dstok.Tokenizer.encode_batch", lambda self, lines: [[0]] * len(lines))
     assert models.row(first, paths[:2], speed=False)["different"] == 6
 
 
