@@ -468,7 +468,7 @@ cdef class Vocabulary:
         return twice if fault == NONE else fault
 
     cdef inline bint add_merge(self, const Merge *merge, uint32_t *next, Py_ssize_t *twice) noexcept nogil:
-        """Write the ids of a merge, with `next` its product; false if it is none. `twice`: the first that is there again."""
+        """Write the ids of a merge, and `next`, its product; false if it is none. `twice`: the first one repeated."""
         cdef uint32_t *to = self.flat + 4 * self.merge_count
         cdef uint32_t other, made = next[0] + 1  # most merges make the token after that of the merge before
         if made >= self.size or not self.places[made] or not (
