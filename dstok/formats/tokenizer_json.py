@@ -306,7 +306,7 @@ def _read_added_tokens(value: object, vocab: Vocabulary) -> Iterator[AddedToken]
     contents: set[str] = set()
     following = len(vocab)
     for item in Value(value, "$.added_tokens").array():
-        found = [*map(item.object().get, KEYS)]
+        found: list[Any] = [*map(item.object().get, KEYS)]
         if [*map(type, found)] != TYPES or not 0 <= found[0] <= MAX_U32:  # one of these tells which is wrong, and how
             _ = item.need("id").integer(MAX_U32), item.need("content").text(), *(item.need(f).boolean() for f in FLAGS)
         token = AddedToken(*found)
