@@ -43,6 +43,7 @@ PLACES = {"vocab": "$.model.vocab", "merges": "$.model.merges", "added_tokens": 
 TOP_LEVEL = frozenset({"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
                        "post_processor", "decoder", "model"})
 FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")  # of an added token, as in `AddedToken`
+KEYS, TYPES = ("id", "content", *FLAGS), [int, str, *[bool] * len(FLAGS)]
 _BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
 
 
@@ -305,18 +306,21 @@ def _read_added_tokens(value: object, vocab: Vocabulary) -> Iterator[AddedToken]
     contents: set[str] = set()
     following = len(vocab)
     for item in Value(value, "$.added_tokens").array():
-        token_id, content = item.need("id").integer(MAX_U32), item.need("content").text()
-        token = AddedToken(token_id, content, *(item.need(flag).boolean() for flag in FLAGS))
+        found: list[Any] = [*map(item.object().get, KEYS)]
+        if [*map(type, found)] != TYPES or not 0 <= found[0] <= MAX_U32:  # one of these tells which is wrong, and how
+            _ = item.need("id").integer(MAX_U32), item.need("content").text(), *(item.need(f).boolean() for f in FLAGS)
+        token = AddedToken(*found)
+        token_id, content = token.id, token.content
         if not content or content in contents:
             item.need("content").wrong("a text that no added token before has")
-        own, place = vocab.get(content), item.need("id")  # upstream's id: its own in the vocabulary, or `following`
+        own = vocab.get(content)  # upstream's id: its own in the vocabulary, or `following`
         if own is not None and token_id != own:
-            place.wrong(f"{own}, which $.model.vocab gives to this token")
+            item.need("id").wrong(f"{own}, which $.model.vocab gives to this token")
         owner = owners.get(token_id, vocab.text_of(token_id))
         if owner not in (None, content):
-            place.wrong(f"an id of its own, not the one of {shown(owner)}")
+            item.need("id").wrong(f"an id of its own, not the one of {shown(owner)}")
         if own is None and token_id != following:
-            place.unsupported(f"the id {token_id}, where upstream counts on and gives this token {following}")
+            item.need("id").unsupported(f"the id {token_id}, where upstream counts on and gives this token {following}")
         contents.add(content)
         owners[token_id] = content
         following += own is None
