@@ -58,6 +58,7 @@ BLOCK = 256  # code points that are normalized at once
 LEFT_OUT = ("whether the tokens, merges, patterns, added tokens and normalizer are those of the model; the data of "
             "Unicode; decoding, offsets, batches, streams, budgets; special=\"raise\" and sets of added tokens")
 SURROGATES = range(0xD800, 0xE000)
+CODES = 1 << 14  # code points in a text: the spans of its pieces stay in the cache
 # Texts around a character: each leaves the rules in another state, and moves it to other columns of the blocks.
 AROUND = (("", ""), ("it's a", " "), (" ", "a"), ("!", "\n"), ("12", "  "))
 # The same for normal forms: a base before, marks on both sides, parts of syllables.
@@ -284,18 +285,23 @@ class _Checks:
     def masks(self) -> Result:
         """Every code point in some contexts, and every few classes from every state; at each level, and plainly."""
         faults = self.differing("shuffles")
-        texts = ["".join(f"{before}{chr(c)}{after}" for c in range(0x110000) if c not in SURROGATES)
-                 for before, after in AROUND]
-        texts.append("".join(map(self.guide.spell_plainly, cover_words(self.guide, self.depth))))
-        for data in map(str.encode, texts):
+        passes = [(level, SpanPass(make_plain_finder(self.tables))) for level in self.levels()]
+        for text in self.texts_of_code_points():
+            data = text.encode()
             expected = self.automaton_pass.spans(data)
-            for level in islice(self.levels(), 1, None):  # the first one is the automaton
-                finder = make_plain_finder(self.tables)
-                if place := _first_place(SpanPass(finder).spans(data), expected):
-                    faults.append(f"{finder.strategy()}, {level}: after {data[max(place - 20, 0) : place]!a}: "
+            for level, spans in passes[1:]:  # the first one is the automaton
+                if place := _first_place(spans.spans(data), expected):
+                    faults.append(f"{spans.strategy()}, {level}: after {data[max(place - 20, 0) : place]!a}: "
                                   f"{data[place : place + 20]!a}")
         return (f"at {_levels()}: 1,112,064 code points in {len(AROUND)} contexts, {self.depth} classes from every "
                 "state"), faults
+
+    def texts_of_code_points(self) -> Iterator[str]:
+        """Every code point in some contexts, CODES in a text; then every few classes from every state."""
+        for first in range(0, 0x110000, CODES):
+            row = bytes(array("I", range(first, first + CODES))).decode("utf-32", "ignore")  # without surrogates
+            yield from (f"{before}{f'{after}{before}'.join(row)}{after}" for before, after in AROUND if row)
+        yield "".join(map(self.guide.spell_plainly, cover_words(self.guide, self.depth)))
 
     @lazy
     def depth(self) -> int:
@@ -471,8 +477,8 @@ def _class_table(pages: Any, page_numbers: Any) -> npt.NDArray[np.uint8]:
 def _first_place(found: npt.NDArray[np.int64], expected: npt.NDArray[np.int64]) -> int:
     """The first place where one of two lists of spans begins a piece and the other does not; 0 if they are equal."""
     size = min(len(found), len(expected))
-    wrong = (found[:size] != expected[:size]).any(axis=1)
-    if wrong.any():
-        at = int(wrong.argmax())
+    differs = found[:size] != expected[:size]
+    if differs.any():
+        at = int(differs.any(axis=1).argmax())
         return int(max(found[at].min(), expected[at].min())) or 1
     return 0 if len(found) == len(expected) else 1
