@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dstok._util.columns import aligned
-from dstok.cli import arguments as options
-from dstok.cli.arguments import SPLITTER, Command, load_splitter
+from dstok.cli.arguments import DIFFERENT, load_splitter
 from dstok.cli.output import write_result
-
-if TYPE_CHECKING:
-    from dstok.pretokenizer.splitter import Splitter
+from dstok.pretokenizer.splitter import Splitter
 
 PLACES_SHOWN = 4
 
@@ -81,31 +78,9 @@ def run_diff(arguments: Namespace) -> int:
         ("text", repr(difference.text)),
         ("first", _quoted(difference.pieces, difference.spans if alike else [])),
         ("second", _quoted(difference.others, difference.other_spans if alike else []))]))
-    return options.DIFFERENT
+    return DIFFERENT
 
 
 def _quoted(pieces: list[str], spans: list[tuple[int, int]]) -> str:
     places = [f" ({start}:{end})" for start, end in spans] or [""] * len(pieces)
     return " ".join(f"{piece!r}{place}" for piece, place in zip(pieces, places)) or "no pieces"
-
-
-GROUP = "examine a pre-tokenizer, compare two", "A pre-tokenizer without its tokenizer."
-NOTES = f"""\
-SPLITTER is {SPLITTER.replace(', regex:', ',' + chr(10) + 'regex:').replace(', the path', ',' + chr(10) + 'the path')}.
-
-"""
-COMMON = options.UPSTREAM + options.JSON + options.OUTPUT
-COMMANDS = {
-    "splitter show": Command(
-        run_show, "show the steps of a splitter, and its properties for every text",
-        "dstok splitter show gpt-2 --text \"don't 12345\"", f"""{COMMON}\
-splitter SPLITTER  the splitter to show
---text TEXT  also show this text's pieces
-""", NOTES),
-    "splitter diff": Command(
-        run_diff, "find the shortest text that two splitters cut differently (exit code 1)",
-        "dstok splitter diff 'regex:\\d+' 'regex:[0-9]+'", f"""{COMMON}\
-one SPLITTER  the first splitter
-other SPLITTER  the second splitter
-""", NOTES),
-}

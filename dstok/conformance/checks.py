@@ -1,11 +1,10 @@
 """Plans the checks of `verify`, and does those that are more than comparing texts.
 
 In: the names of the wanted checks, the caller's texts; a pair of runners. Out: the checks in their order, each with its
-share of the time; the causes of a check, with None for a step that found none. A `Check` counts the work done in time.
-Invariant: checks that find most in the least time come first, and only the last may take all the time left. Each other
-call must agree with `encode` of one text, which is not judged here. A time is processor time of the candidate's own
-process, the least of several. A kind of text is super-linear if four times the text costs at least `FACTOR` times as
-much, at two pairs of sizes, and the largest text takes long enough to measure.
+share of the time; the causes of a check, with None for a step that found none. Invariant: checks that find most in the
+least time come first, and only the last may take all the time left. Each other call must agree with `encode` of one
+text. A time is processor time of the candidate's own process, the least of several. A kind of text is super-linear if
+four times the text costs at least `FACTOR` times as much, at two pairs of sizes, in a time that can be measured.
 """
 
 from __future__ import annotations

@@ -321,14 +321,15 @@ cdef class BPE:
     ) noexcept nogil:
         """Do what `merge_piece` does, for bytes that all have tokens, and without `ignore_merges`."""
         cdef Py_ssize_t count
-        if length <= 3 * FEW_SYMBOLS:
-            count = start_symbols(&self.start, text, length, out)
-            if count <= FEW_SYMBOLS:
-                return merge_short(&self.pairs, out, <int>count)
-            count = self.merge_text(text, length, scratch)
-            memcpy(out, scratch.out, max(count, 0) * 4)
-            return count
-        return self.merge_sections(text, length, out, scratch, junction)
+        if length > 3 * FEW_SYMBOLS:
+            return self.merge_sections(text, length, out, scratch, junction)
+        count = start_symbols(&self.start, text, length, out)
+        if count <= FEW_SYMBOLS:
+            scratch.work += length if length > KEY24_MAX else 0
+            return merge_short(&self.pairs, out, <int>count)
+        count = self.merge_text(text, length, scratch)
+        memcpy(out, scratch.out, max(count, 0) * 4)
+        return count
 
     def reachable(self, raw_ids: Iterable[int]) -> array[int]:
         """Return the ids of the tokens that have bytes, but for `raw_ids`: the ids that a piece may have."""

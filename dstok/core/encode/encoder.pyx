@@ -50,6 +50,9 @@ cdef extern from "Python.h":
 cdef extern from "encode/ints.h":
     Py_ssize_t ints_most
 
+cdef extern from "encode/entry.h":
+    int entry_open(int i, type, const char *name, object (*alone)(object, object)) except -1
+
 cdef extern from "bpe/piece_cache.h":
     enum:
         FEW_PIECES
@@ -605,3 +608,17 @@ cdef class LineEncoder:
         most = whole_number("limit", limit, most=MANY)
         return min(framing + self._encoder.count_to(text, self._policy(special), replace, max(most - framing + 1, 0)),
                    most + 1)
+
+
+# The same for a text without keywords.
+
+cdef object encode_alone(self, text):
+    return (<LineEncoder>self)._encoder.encode(text, (<LineEncoder>self)._policy(_ALL), False)
+
+
+cdef object count_alone(self, text):
+    return (<LineEncoder>self)._encoder.count(text, (<LineEncoder>self)._policy(_ALL), False)
+
+
+entry_open(0, LineEncoder, "encode", encode_alone)
+entry_open(1, LineEncoder, "count", count_alone)

@@ -64,7 +64,7 @@ cdef extern from "encode/soft_cuts.h":
 cdef enum:
     LEAST_STRIPS = 3         # missed pieces: merging fewer one by one is faster
     FEW_BYTES = 12           # a piece, on average: below it hardly any are long
-    WORK = 1 << 14           # bytes: merging so many by sections takes as long as making the tables of borders
+    WORK = 1 << 14           # bytes of long pieces: merging so many takes as long as making the tables of borders
     SPENT = 8                # bytes that the borders of a piece may read, for each of its bytes
     LEAST_SPENT = 256
 
@@ -452,7 +452,7 @@ cdef bint is_long(const Chunk *chunk) noexcept nogil:
 
 
 cdef bint opens_borders(IdSink run, BPE bpe, uint64_t least) noexcept nogil:
-    """Tell whether long pieces may be cut softly. Makes the tables once sections of `least` bytes have been merged."""
+    """Tell whether long pieces may be cut softly. Makes the tables once `least` bytes of them have been merged."""
     cdef Borders *made
     if borders_made(&bpe.borders) == NULL:
         if run.scratch.work < least or not bpe.merges_all or not bpe.monotone or bpe.start.wide.ids != NULL:
