@@ -599,9 +599,6 @@ cdef class LineEncoder:
         return min(framing + self._encoder.count_to(text, self._policy(special), replace, max(most - framing + 1, 0)),
                    most + 1)
 
-
-# The same for a text without keywords.
-
 cdef object encode_alone(self, text):
     return (<LineEncoder>self)._encoder.encode(text, (<LineEncoder>self)._policy(_ALL), False)
 
