@@ -599,6 +599,7 @@ cdef class LineEncoder:
         return min(framing + self._encoder.count_to(text, self._policy(special), replace, max(most - framing + 1, 0)),
                    most + 1)
 
+
 cdef object encode_alone(self, text):
     return (<LineEncoder>self)._encoder.encode(text, (<LineEncoder>self)._policy(_ALL), False)
 
