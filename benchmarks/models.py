@@ -49,6 +49,7 @@ CASE = "wiki/whole"
 PEERS = ("gigatoken", "fastokens", UPSTREAM)
 COMPARED = 100_000  # characters of each text whose lines are compared
 FIGURES = ("cold_mb_s", "warm_mb_s")
+BESIDE = "\u00a0/\u00a0"  # no line ends here
 NPM = {"gptoss": "gpt-oss", "mistral_nemo": "mistral-nemo", "llama2": "mistral-7b-v0.1 (npm: llama2)",
        "llama3_1": "llama-3.1", "gemma": "gemma", "gemma2": "gemma-2", "gemma3": "gemma-3", "yi": "yi"}
 
@@ -133,7 +134,7 @@ def row(digest: str, paths: Sequence[Path], speed: bool) -> dict[str, Any]:
         try:
             tok = dstok.load(path.parent)
         except DstokError as error:
-            return found | {"refused": str(error).partition(": ")[2]}
+            return found | {"refused": str(error).rpartition(": ")[2].partition(" - ")[0]}
         count, different = compared(tok, path)
         found["texts"], found["different"] = found["texts"] + count, found["different"] + different
         chats += has_chat(path.parent.name, tok)
@@ -234,12 +235,12 @@ def _speeds(case: CaseSummary | None) -> list[str]:
     """Ours, the best exact peer's, and the time to load of dstok and of upstream."""
     if case is None:
         return ["–"] * 3
-    ours = " / ".join(number(value) if (value := figure(case, OURS, name)) else "≠" for name in FIGURES)
+    ours = BESIDE.join(number(value) if (value := figure(case, OURS, name)) else "≠" for name in FIGURES)
     peers = [best_peer(case, name) for name in FIGURES]
     names = list(dict.fromkeys(peer[0] for peer in peers if peer))
-    best = " / ".join(number(peer[1]) if peer else "–" for peer in peers)
+    best = BESIDE.join(number(peer[1]) if peer else "–" for peer in peers)
     loads = [figure(case, name, "load_ms") for name in (OURS, UPSTREAM)]
-    return [ours, f"{best} {', '.join(names)}", " / ".join(f"{value:.0f}" if value else "–" for value in loads)]
+    return [ours, f"{best} {', '.join(names)}", BESIDE.join(f"{value:.0f}" if value else "–" for value in loads)]
 
 
 def _markdown(lines: list[list[str]]) -> str:

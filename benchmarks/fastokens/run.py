@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import fastokens  # type: ignore[import-not-found,unused-ignore]
+import fastokens  # type: ignore[import-not-found,import-untyped,unused-ignore]
 import tokenizers
 
 import dstok

@@ -31,7 +31,14 @@ def run_corpus(arguments: Namespace) -> None:
     began = time.monotonic()
     work = _run(arguments)
     if arguments.dry_run:
-        _dry(arguments, work)
+        Folder(arguments.out, *arguments.shard).check(work.plan())
+        total, files, dtype = estimate(work), len(work.files), work.settings.dtype
+        size = total.tokens * np.dtype(dtype).itemsize
+        packed = f"; {total.packed / 1e6:,.1f} MB of these are packed, and hold more" if total.packed else ""
+        write_result(arguments, {"files": files, **total._asdict(), "ids_bytes": size}, [
+            f"{files:,} input files of {total.bytes / 1e6:,.1f} MB, {total.shards:,} shards, about "
+            f"{total.documents:,} documents, {total.tokens:,} tokens, {size / 1e6:,.1f} MB of {dtype} ids, by a sample "
+            f"of {total.sampled / 1e6:,.1f} MB{packed}"])
         return
     engine = find_engine(arguments.engine)
     with interruptible(), watching_shards(work.shards) as progress:
@@ -67,17 +74,6 @@ def _run(arguments: Namespace) -> Run:
         raise
     except ValueError as error:
         raise CommandError(str(error)) from error
-
-
-def _dry(arguments: Namespace, work: Run) -> None:
-    Folder(arguments.out, *arguments.shard).check(work.plan())
-    total, files, dtype = estimate(work), len(work.files), work.settings.dtype
-    size = total.tokens * np.dtype(dtype).itemsize
-    packed = f"; {total.packed / 1e6:,.1f} MB of these are packed, and hold more" if total.packed else ""
-    write_result(arguments, {"files": files, **total._asdict(), "ids_bytes": size}, [
-        f"{files:,} input files of {total.bytes / 1e6:,.1f} MB, {total.shards:,} shards, about "
-        f"{total.documents:,} documents, {total.tokens:,} tokens, {size / 1e6:,.1f} MB of {dtype} ids, by a sample "
-        f"of {total.sampled / 1e6:,.1f} MB{packed}"])
 
 
 def run_info(arguments: Namespace) -> None:

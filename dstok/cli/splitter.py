@@ -20,7 +20,15 @@ PLACES_SHOWN = 4
 
 def run_show(arguments: Namespace) -> None:
     splitter = load_splitter(arguments.splitter, arguments.upstream)
-    facts = _facts(splitter)
+    analysis = splitter.analyze()
+    facts: dict[str, Any] = {  # null if there is no limit, or no text that loses any
+        "name": splitter.name, "fingerprint": analysis.fingerprint, "unicode_version": splitter.unicode_version,
+        "steps": [{"pattern": split.pattern, "behavior": split.behavior, "invert": split.invert}
+                  for split in splitter.splits],
+        "classes": len(analysis.classes), "way": splitter.strategy(), "loses_text": analysis.loses_text,
+        "look_ahead": analysis.look_ahead, "longest_piece": analysis.longest_piece,
+        "cut_places": [{"left": place.left.ranges, "right": place.right.ranges} for place in analysis.cut_places],
+    }
     rows = [*_rows(splitter, facts)]
     if arguments.text is not None:
         pieces = splitter.pieces(arguments.text)
@@ -29,19 +37,6 @@ def run_show(arguments: Namespace) -> None:
             by = "gap" if piece.step is None else f"step {piece.step}, alternative {piece.alternative}"
             rows.append(("" if number else "pieces", f"{piece.text!r} ({by})"))
     write_result(arguments, facts, aligned(rows))
-
-
-def _facts(splitter: Splitter) -> dict[str, Any]:
-    """The facts of `show` as JSON: null if there is no limit, or no text that loses any."""
-    analysis = splitter.analyze()
-    places = [{"left": place.left.ranges, "right": place.right.ranges} for place in analysis.cut_places]
-    return {
-        "name": splitter.name, "fingerprint": analysis.fingerprint, "unicode_version": splitter.unicode_version,
-        "steps": [{"pattern": split.pattern, "behavior": split.behavior, "invert": split.invert}
-                  for split in splitter.splits],
-        "classes": len(analysis.classes), "way": splitter.strategy(), "loses_text": analysis.loses_text,
-        "look_ahead": analysis.look_ahead, "longest_piece": analysis.longest_piece, "cut_places": places,
-    }
 
 
 def _rows(splitter: Splitter, facts: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -121,22 +121,16 @@ def parts(
             source.gave(1)
             continue
         held += memoryview(data)[max(0, len(data) - (end - after)) :] if not held else data
-        at = _cut(held, may_cut)
-        source.gave(at)
-        if at:
-            yield part(at)
+        # The last place where the text may be cut, if it is near the end, and not beside a byte that is no UTF-8; or 0.
+        tail = bytes(held[-MAY_CUT_WITHIN:]).decode("utf-8", "surrogateescape")
+        at = next((at for at in range(len(tail) - 1, 0, -1) if may_cut(tail[at - 1], tail[at])
+                   and not any("\ud800" <= char <= "\udfff" for char in tail[at - 1 : at + 1])), 0)
+        size = at and len(held) - len(tail[at:].encode("utf-8", "surrogateescape"))
+        source.gave(size)
+        if size:
+            yield part(size)
     if held:
         yield part(len(held))
-
-
-def _cut(text: bytearray, may_cut: MayCut) -> int:
-    """The last place where the text may be cut, if it is near the end; else 0. Never beside a byte that is no UTF-8."""
-    tail = bytes(text[-MAY_CUT_WITHIN:]).decode("utf-8", "surrogateescape")
-    for at in range(len(tail) - 1, 0, -1):
-        left, right = tail[at - 1], tail[at]
-        if not ("\ud800" <= left <= "\udfff" or "\ud800" <= right <= "\udfff") and may_cut(left, right):
-            return len(text) - len(tail[at:].encode("utf-8", "surrogateescape"))
-    return 0
 
 
 class Work(ResumableFolder):

@@ -200,12 +200,6 @@ class Growth(NamedTuple):
     fault: Fault | None = None
 
     @property
-    def exponent(self) -> float:
-        """Return the exponent of the growth of time with length, at the largest sizes."""
-        (small, fast), (large, slow) = self.seconds[-2:]
-        return math.log(max(slow, 1e-9) / max(fast, 1e-9), large / small)
-
-    @property
     def super_linear(self) -> bool:
         times = [seconds for _, seconds in self.seconds]
         return not self.fault and len(times) > 2 and times[-1] >= MEASURABLE and all(
@@ -237,7 +231,9 @@ def check_growth(pair: Pair, guide: Guide, check: Check) -> Causes:
     if slow:
         worst = max(slow.values(), key=lambda grown: grown.seconds[-1][1])
         rows = ", ".join(f"{seconds * 1000:,.0f} ms for {size:,}" for size, seconds in worst.seconds)
-        grows = Fault("slow", f"time grows with the power {worst.exponent:.1f} of the length")
+        (small, fast), (large, late) = worst.seconds[-2:]
+        exponent = math.log(max(late, 1e-9) / max(fast, 1e-9), large / small)
+        grows = Fault("slow", f"time grows with the power {exponent:.1f} of the length")
         yield Cause(SUPER_LINEAR, worst.kind, worst.text, grows, (), count=len(slow),
                     details=Counter([*slow]), note=f"{rows} characters")
 

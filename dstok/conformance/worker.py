@@ -245,22 +245,17 @@ class Runner(AbstractContextManager["Runner"]):
         write_at_once(f"{self._folder}/number", bytes(8))
         self._number = _mapped(self._folder)
         try:
-            self.thing = thing if isinstance(thing, str) else self._of_object(thing)
+            if type(thing).__module__.partition(".")[0] == "tokenizers":  # whose threads do not survive a fork
+                if not hasattr(thing, "to_str"):
+                    raise CandidateError(
+                        "an object of tokenizers that cannot be written to a file: name it by tokenizers:FILE")
+                write_at_once(f"{self._folder}/tokenizer.json", thing.to_str().encode())
+                thing = f"tokenizers:{self._folder}/tokenizer.json"
+            self.thing = thing if isinstance(thing, str) else engine_of(thing)
             self._start()
         except BaseException:
             self.close()
             raise
-
-    def _of_object(self, thing: Any) -> Engine | str:
-        """The engine of an object; of one of tokenizers, whose threads do not survive a fork, the spec of its file."""
-        if type(thing).__module__.partition(".")[0] != "tokenizers":
-            return engine_of(thing)
-        if not hasattr(thing, "to_str"):
-            raise CandidateError(
-                "an object of tokenizers that cannot be written to a file: name it by tokenizers:FILE")
-        with open(f"{self._folder}/tokenizer.json", "w", encoding="utf-8") as file:
-            file.write(thing.to_str())
-        return f"tokenizers:{file.name}"
 
     def __exit__(self, *_: object) -> None:
         self.close()

@@ -15,12 +15,27 @@ import inspect
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transformers.utils import chat_template_utils
 
+from dstok._util.objects import Beside
 from dstok.errors import ChatError, UnsupportedError
 from dstok.integrations.transformers_encoding import Engine, Segmented
+
+if TYPE_CHECKING:
+    from dstok.chat import Template
+
+KEPT = 8  # templates of a tokenizer
+
+
+@Beside
+def _templates(engine: Engine) -> Callable[[str], Template]:
+    """Makes the templates of a tokenizer. To make one of 800 added tokens takes a millisecond, so the last are kept."""
+    from dstok.chat import Template  # with jinja2, which few need
+
+    tok = engine.tok
+    return functools.lru_cache(KEPT)(lambda text: Template(text, tok, bos_token="", eos_token="", trusted=True))
 
 
 def _finding(function: Any, **names: Any) -> Any:
@@ -50,13 +65,11 @@ def safe_chat(method: Callable[..., Any], engine_of: Callable[[Any], Engine]) ->
 
 def _rendered(engine: Engine, own: frozenset[str], **arguments: Any) -> tuple[list[Segmented], Any]:
     """As `render_jinja_template`; `own` are the names of variables that the tokenizer sets, not the caller."""
-    from dstok.chat import Template
     from dstok.chat.encode import segments_of
     from dstok.chat.template_worker import Traced, upto
     from dstok.chat.writer import Writer, rendered_of
 
-    text = arguments["chat_template"]
-    template = Template(text, engine.tok, bos_token="", eos_token="", trusted=True)
+    template = _templates(engine)(arguments["chat_template"])
     renders = list[tuple[Traced, dict[str, Any]]]()
 
     def compiled(text: str) -> _Both:

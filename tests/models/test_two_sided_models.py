@@ -80,6 +80,13 @@ def test_ids_are_upstream_s(name: str) -> None:
         assert found.pieces.tolist() == theirs.word_ids
 
 
+@pytest.mark.parametrize("name", ["tiny-aya", "afmoe", "afmoe, all numbers", "superbpe"])
+def test_ids_are_those_of_fastokens(name: str) -> None:
+    fastokens = pytest.importorskip("fastokens")
+    other, some = fastokens.Tokenizer.from_json_str(written(both(name)[0])), texts(name, 300)
+    assert both(name)[0].encode_batch(some) == [list(other.encode(text).ids) for text in some]
+
+
 @each_family
 def test_every_split_of_a_stream(name: str) -> None:
     ours, _ = both(name)

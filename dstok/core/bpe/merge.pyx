@@ -156,10 +156,6 @@ cdef class BPE:
         read_lines(self.pairs.seeds, <size_t>2 << (32 - self.pairs.seed_shift))
         read_lines(self.start.pairs, 0x10000 * sizeof(BytePair))
 
-    cdef inline uint32_t rank(self, uint32_t left, uint32_t right) noexcept nogil:
-        """Return the rank of the merge of two ids, or NO_RANK."""
-        return pair_rank(&self.pairs, left, right)
-
     cdef inline Py_ssize_t width(self, uint32_t token) noexcept nogil:
         """Return the number of bytes of a token."""
         return self.starts[token + 1] - self.starts[token]

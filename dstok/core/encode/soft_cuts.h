@@ -111,6 +111,13 @@ static inline int soft_words(const Borders *t, const uint8_t *text, const uint32
     return count;
 }
 
+/* The ids of a value, which may be `few`, and their number. */
+static inline const uint32_t *soft_ids(const PieceTable *table, const uint32_t *side, uint64_t value, uint32_t *few,
+                                       uint32_t *count) {
+    *count = (uint32_t)(piece_unpack(value, few) - few);
+    return *count ? few : piece_elsewhere(table, side, value, count);
+}
+
 /* Writes to `asked` the numbers of the words whose border with the word before may not hold; returns how many they are.
  * `before` is the token before the first one. `side` has the ids of values that are in no table. Each loop fetches what
  * the next one reads. */
@@ -123,11 +130,7 @@ static inline int soft_asks(const Borders *t, uint64_t *memory, const PieceTable
         uint32_t mask = (1 << VALUE_ID_BITS) - 1, first = (uint32_t)(value >> 8) & mask, count = value & 3;
         uint32_t last = (uint32_t)(value >> (8 + VALUE_ID_BITS * (count - (count > 0)))) & mask;
         if (__builtin_expect(!count, 0)) {
-            const uint32_t *ids = piece_ring(table, value, &count);
-            if (!count) {
-                ids = side + (value >> 16) + 1;
-                count = ids[-1];
-            }
+            const uint32_t *ids = piece_elsewhere(table, side, value, &count);
             first = ids[0];
             last = ids[count - 1];
         }
