@@ -346,7 +346,7 @@ FUNCTION int NAME(shuffle)(const KernelTables *t, int shift, const uint8_t *p, u
     }
     settled = NAME(word)(known);
 #else
-    for (int i = 0; i < 64; i++)
+    for (int i = 63; i >= 0 && !settled; i--) /* the last one counts */
         settled |= (uint64_t)(p[i] < 0x80 && h->right.side.index[h->ascii[p[i] & 0x7F]] >> 7) << i;
 #endif
     if (wide | ~text) {
@@ -388,25 +388,34 @@ FUNCTION int NAME(shuffle)(const KernelTables *t, int shift, const uint8_t *p, u
     if (ahead)
         unknown = NAME(verdicts)(v->unknown, shift, before, sides);
 #else
-    (void)shift;
+    size_t state = s->left, side = 0;
     found->anchors = found->dropped = 0;
-    before[0] = SHUFFLE_UPPER(s->left);
-    for (int i = 63, side = 0; i >= 0; i--)
-        sides[i] = (uint8_t)(side = STEP_ONE(v->side, characters[i], side));
-    for (int i = 0; i < 64; i++) {
-        int state = SHUFFLE_NUMBER(before[i]), side = SHUFFLE_NUMBER(sides[i]), j = side >> 3, bit = side & 7;
-        found->anchors |= (uint64_t)(v->starts[j][state] >> bit & 1) << i;
-        found->dropped |= (uint64_t)(v->dropped[j][state] >> bit & 1) << i;
-        unknown |= (uint64_t)(v->unknown[j][state] >> bit & 1) << i;
-        before[i + 1] = STEP_ONE(h->left, characters[i], before[i]);
+    for (int i = 0; i < 64; i++) { /* both chains at once, in plain numbers */
+        before[i] = (uint8_t)state;
+        state = SHUFFLE_NUMBER(h->left.steps[((size_t)characters[i] << shift) + state]);
+        side = SHUFFLE_NUMBER(v->side.steps[((size_t)characters[63 - i] << shift) + side]);
+        sides[63 - i] = (uint8_t)side;
     }
+    before[64] = (uint8_t)state;
+#define VERDICTS(bits, i) ((uint64_t)((bits)[sides[i] >> 3][before[i]] >> (sides[i] & 7) & 1) << i)
+    for (int i = 0; i < 64; i++)
+        found->anchors |= VERDICTS(v->starts, i);
+    for (int i = 0; i < 64 && h->drops; i++)
+        found->dropped |= VERDICTS(v->dropped, i);
+    for (int i = 0; i < 64 && ahead; i++)
+        unknown |= VERDICTS(v->unknown, i);
+#undef VERDICTS
     found->anchors &= ~trail;
 #endif
     if (ahead)
         size = shuffle_ahead(unknown & ~trail, trail);
     if (__builtin_expect(!size, 0))
         return 0;
+#ifdef LOOK_UP
     s->left = SHUFFLE_NUMBER(before[size]);
+#else
+    s->left = before[size];
+#endif
     found->starts = found->anchors | cuts;
     return size;
 }
