@@ -44,9 +44,9 @@ def default_cores() -> list[int]:
 class Launcher:
     """Runs measurements; keeps the texts and the tokenizer file in a folder that the caller removes."""
 
-    def __init__(self, folder: Path, cores: Sequence[int], timeout: float, model: str = "deepseek-v3") -> None:
+    def __init__(self, folder: Path, cores: Sequence[int], timeout: float, model: str | Path = "deepseek-v3") -> None:
         self._folder, self._cores, self._timeout = folder, cores, timeout
-        self._tokenizer = tokenizer_json(folder, model)
+        self._tokenizer = model if isinstance(model, Path) else tokenizer_json(folder, model)
 
     def text_file(self, case: Case) -> Path:
         """The case's text as a file, made at the first call. Raises `OSError` if a corpus is missing."""

@@ -21,8 +21,10 @@ import dstok
 from dstok._util.columns import width
 from dstok.inspection.explain import Move, examples, paths, reason, symbol_name
 from dstok.inspection.explain import Path as Way
-from dstok.inspection.graph import BLANKS, automaton_dot, marked_dot
+from dstok.inspection.graph import BLANKS, HEAD, automaton_dot, class_names, quoted
 from dstok.regex.cascade import Cascade, Program, compile_splits
+from dstok.regex.dfa import DEAD, START
+from dstok.regex.marked_language import FINAL
 
 FOLDER = Path(__file__).parent / "images"
 LAYOUT = "graphviz-pure"
@@ -77,6 +79,22 @@ def marked_picture(cascade: Cascade) -> str:
     """The automaton of marked texts, as SVG."""
     title = f"An automaton of marked texts, of {len(cascade.visible.rows) - 1} states"
     return _stacked([_lines_svg(MARKED_LEGEND), drawn(marked_dot(cascade))], title)
+
+
+def marked_dot(cascade: Cascade) -> str:
+    """The automaton of marked texts in DOT: arrows of the class `used` read the mark."""
+    rows, end = cascade.visible.rows, cascade.visible.end
+    lines = [*HEAD, f'  {FINAL} [label="end" class="many"]']
+    lines += [f'  {state} [label="{state}" class="none"]' for state in range(START, len(rows)) if state != FINAL]
+    arrows: dict[tuple[int, int, bool], list[int]] = {}  # by states, and whether they read the mark
+    for state, row in enumerate(rows):
+        for symbol, target in enumerate(row):
+            if target != DEAD:
+                arrows.setdefault((state, target, symbol > end), []).append(symbol)
+    for (state, target, is_mark), symbols in arrows.items():
+        label, kind = ("mark", "move used") if is_mark else (class_names(cascade, symbols), "move")
+        lines.append(f'  {state} -> {target} [label={quoted(label)} class="{kind}"]')
+    return "\n".join([*lines, "}"])
 
 
 def drawn(dot: str) -> str:

@@ -1,9 +1,8 @@
 """Makes matchers for the core of the added tokens, which a call finds in a text before it splits the text.
 
-In: the added tokens of a model and the `special=` of a call. Out: a `Policy`; also the spelling of tokens.
-Invariant: `special="all"` is upstream's behaviour. `"none"` matches nothing, so that no text can forge a token. A set
-matches as if the model had those added tokens and no others. Tokens for which upstream gives overlapping spans are an
-`UnsupportedError`.
+In: the added tokens of a model and the `special=` of a call. Out: a `Policy`; also the spelling of tokens. Invariant:
+`special="all"` is upstream's behaviour. `"none"` matches nothing, so that no text can forge a token. A set matches as
+if the model had those added tokens and no others. Tokens with overlapping spans upstream are an `UnsupportedError`.
 Source: upstream's AddedVocabulary. It matches tokens with normalized=false in the raw text. It normalizes each stretch
 between two of them, and matches the other tokens there, by their normalized content.
 """

@@ -1,13 +1,10 @@
 """Normalizers: the steps that change a model's text before it is cut into pieces.
 
 In: a description's steps. Out: the core's `Normalizer`; and for a text the `NormalizedText` that the model has of it.
-Invariant: text and alignment are upstream's: each character of the result stands for one character of the text. Each
-stretch between two added tokens with normalized=false is normalized by itself.
-Normal forms alone, the steps of real models, run in the core (core/text/normalize.pyx). A chain of other steps runs in
-Python, in linear time, and only for texts with a character that one of the steps may change. A stretch is refused
-before it grows to more than `GROWTH` times its length, and `ROOM` characters more: four steps could make a terabyte.
-Source: upstream 0.23.3, measured; tests/normalizers/test_normalizers.py repeats the measurements. Lower case is Rust's
-of Unicode 17.0, character by character; combining marks are those of 9.0. A normal form is of its step's version.
+Invariant: text and alignment are upstream's: each character of the result stands for one of the text; each stretch
+between two added tokens with normalized=false is normalized by itself. Normal forms run in the core; a chain of other
+steps in Python, in linear time, only for texts that a step may change; one that would grow to more than `GROWTH` times
+its length is refused. Source: upstream 0.23.3, measured; lower case is Rust's of Unicode 17.0, marks are those of 9.0.
 """
 
 from __future__ import annotations

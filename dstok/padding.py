@@ -1,11 +1,9 @@
 """Rows of ids as models take them: batches of one length, texts in parts that overlap, pairs of texts.
 
-In: a tokenizer, texts, a `Padding` and a `Truncation`. Out: numpy arrays.
-Invariant: each row has the ids, masks and type ids that upstream gives with the same truncation, padding and
-post-processor; so have the parts that truncation leaves over. The cuts are between ids, so a part may begin or end
-inside a character. (`truncate` and `chunk` cut the text between characters.) dstok refuses a model file that asks for a
-pair it cannot make in the same way. tests/methods/test_padded.py and
-tests/methods/test_pairs.py compare with upstream.
+In: a tokenizer, texts, a `Padding` and a `Truncation`. Out: numpy arrays. Invariant: each row has the ids, masks and
+type ids that upstream gives with the same truncation, padding and post-processor; so have the parts that truncation
+leaves over. The cuts are between ids, so a part may begin or end inside a character. (`truncate` and `chunk` cut the
+text between characters.) dstok refuses a model file that asks for a pair it cannot make in the same way.
 
 >>> import dstok
 >>> from dstok.padding import Padding, pad_batch

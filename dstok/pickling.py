@@ -1,11 +1,10 @@
 """Pickles of tokenizers: references to built-in models and to files; for other tokenizers an image.
 
 In: a tokenizer. Out: the function for pickle to call, and its arguments; from these the tokenizer again, or
-`PickleError`.
-Invariant: the format number of a pickle is checked first. The tables pass the checks of an image that is opened before
-any of them is used. A reference leads to the same tokenizer as before: a built-in model with the same
-fingerprint and the same settings outside the fingerprint, or a file with the same checksum. A reference is short, and
-processes share its tables. In return, the file has to be there where the pickle is loaded.
+`PickleError`. Invariant: the format number of a pickle is checked first. The tables pass the checks of an image that is
+opened before any of them is used. A reference leads to the same tokenizer as before: a built-in model with the same
+fingerprint and settings, or a file with the same checksum. It is short, and processes share its tables; in return, the
+file has to be there where the pickle is loaded.
 """
 
 from __future__ import annotations
@@ -20,17 +19,16 @@ from dstok.models import built_in, is_built_in
 from dstok.models.names import find, not_found
 
 if TYPE_CHECKING:
-    from dstok.compiled.tables import Tables
-    from dstok.formats.description import AddedToken
-    from dstok.protocols import TokenizerProtocol
+    from dstok.tokenizer import Tokenizer
 
 PICKLE_FORMAT = 1
 _AGAIN = "make the pickle again with this version of dstok"
 
 
-def reduced(tok: TokenizerProtocol, tables: Tables, added: tuple[AddedToken, ...]) -> tuple[Any, ...]:
-    """The result of `Tokenizer.__reduce__` for a tokenizer of these tables and added tokens."""
-    image, config = tables.image, tok.config
+def reduced(tok: Tokenizer) -> tuple[Any, ...]:
+    """The result of `Tokenizer.__reduce__`."""
+    tables, added, config = tok._tables, tok._added.tokens, tok.config
+    image = tables.image
     if is_built_in(tok.name, tables, added, config):
         settings = settings_hash(tables, config)
         return restored, (PICKLE_FORMAT, type(tok), "built-in", tok.name, tok.fingerprint, settings)

@@ -30,8 +30,6 @@ class TokenizerProtocol(Protocol):
     True
     """
 
-    # The model
-
     @property
     def name(self) -> str: ...
     @property
@@ -51,8 +49,6 @@ class TokenizerProtocol(Protocol):
     def get_vocab(self) -> dict[str, int]: ...
     def id_to_token(self, id: int, /) -> str: ...
     def token_to_id(self, token: Text, /) -> int: ...
-
-    # Text to ids
 
     def encode(
         self, text: Text, /, *, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
@@ -91,8 +87,6 @@ class TokenizerProtocol(Protocol):
     def encode_incremental(
         self, *, special: Special = "all", add_bos: bool = False, errors: Errors = "strict",
     ) -> IncrementalEncoding: ...
-
-    # Ids to text
 
     def decode(
         self, ids: Iterable[int], /, *, skip_special_tokens: bool = False, errors: Errors = "replace",

@@ -1,12 +1,11 @@
 """Ids as samplers need them: whether they are canonical, and where a prompt ends that the next token may continue.
 
-In: ids that a model sampled; a text; the bytes of its open end. Out: whether the ids are canonical, the place from
-which on they are not, the canonical ids of their text; the settled ids of a text, and a mask of tokens.
-Invariant: ids are canonical if and only if `encode(decode(ids)) == ids`; those of "He" and "llo" are not, as "Hello" is
-one token, nor are ids whose bytes are not UTF-8. Token healing: every text that begins with the prompt has ids that
-begin with the settled ones. After "http:" a model rarely samples "//", because it learned "://" as one token; without
-the id of ":" it may sample any token that begins with ":". Bitmasks have the layout of xgrammar and llguidance: int32;
-the bit `id % 32` of word `id // 32` is set if the token is allowed.
+In: ids that a model sampled; a text; the bytes of its open end. Out: whether the ids are canonical, the canonical ids
+of their text; the settled ids of a text, and a mask of tokens. Invariant: ids are canonical if and only if
+`encode(decode(ids)) == ids`; those of "He" and "llo" are not, as "Hello" is one token. Token healing: every text that
+begins with the prompt has ids that begin with the settled ones: after "http:" a model rarely samples "//", because it
+learned "://" as one token; without the id of ":" it may sample any token that begins with ":". Bitmasks have the layout
+of xgrammar and llguidance: int32; the bit `id % 32` of word `id // 32` is set if the token is allowed.
 """
 
 from __future__ import annotations

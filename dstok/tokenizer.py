@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from dstok.methods import batch, budget, decoding, export, incremental, offsets, segments
     from dstok.methods.offsets import Places
     from dstok.pretokenizer.splitter import Splitter
-    from dstok.protocols import TokenizerProtocol
     from dstok.regex.cascade import Cascade
     from dstok.viewer import notebook
     from dstok.vocabulary import SortedTokens, Vocabulary
@@ -106,15 +105,15 @@ class Tokenizer(LineEncoder):
     ) -> Self:
         """The tokenizer of tables, which are not checked. A mapping holds the fields of a `TokenizerConfig`."""
         self = cls.__new__(cls)
-        self._tables, self._name, self._config, normalizer = tables, name, config, None
+        self._tables, self._name, self._config, normalizer, header = tables, name, config, None, tables.header
         if tables.normalizer:
             from dstok.normalizers import make_normalizer  # needed by few models
 
-            normalizer = make_normalizer(tables.normalizer, self._unicode_version, tables.characters)
+            normalizer = make_normalizer(tables.normalizer, header.unicode_version, tables.characters)
         self._bpe, self._normalizer = make_bpe(tables), normalizer
         self._size = max([self._bpe.size, *(token.id + 1 for token in added)])
         encoder = make_encoder(tables, self._bpe, self._size, normalizer)
-        tokens = AddedTokens(added, self._unicode_version, normalizer, tables.header.runs)
+        tokens = AddedTokens(added, header.unicode_version, normalizer, header.runs)
         LineEncoder.__init__(self, encoder, tokens, Ends(bos_id, eos_id))
         return self
 
@@ -337,8 +336,7 @@ class Tokenizer(LineEncoder):
         """
         from dstok.inspection.inspection import Inspection
 
-        return Inspection(self._tables, self._bpe, self._encoder, self._decoder, self._added, self._normalizer,
-                          lambda: self._program, lambda: self._tagger, lambda: self._places)
+        return Inspection(self)
 
     # As an object
 
@@ -369,7 +367,7 @@ class Tokenizer(LineEncoder):
         """
         from dstok.pickling import reduced
 
-        return reduced(self, self._tables, self._added.tokens)
+        return reduced(self)
 
     def __copy__(self) -> Self:
         """Another object with the same tables: they never change."""
@@ -390,13 +388,8 @@ class Tokenizer(LineEncoder):
 
         return self.fingerprint, settings_hash(self._tables, self.config)
 
-    @property
-    def _unicode_version(self) -> str:
-        return self._tables.header.unicode_version
-
     @lazy
     def _settings(self) -> TokenizerConfig:
-
         from dstok.formats.description import TokenizerConfig
 
         config = self._config if isinstance(self._config, TokenizerConfig) else TokenizerConfig(**self._config or {})
@@ -428,8 +421,7 @@ class Tokenizer(LineEncoder):
     def _vocabulary(self) -> Vocabulary:
         from dstok.vocabulary import Vocabulary
 
-        raw_ids = frozenset(self._tables.header.raw_ids)
-        return Vocabulary(self._decoder, self._added, raw_ids, self._tables.characters)
+        return Vocabulary(self)
 
     @lazy
     def _program(self) -> Cascade:
@@ -437,7 +429,7 @@ class Tokenizer(LineEncoder):
         from dstok.compiled.programs import check_compiled
         from dstok.regex.cascade import compile_cascade
 
-        cascade = compile_cascade(self._tables.splits, self._unicode_version)
+        cascade = compile_cascade(self._tables.splits, self._tables.header.unicode_version)
         check_compiled(self._tables, cascade)
         return cascade
 
@@ -450,18 +442,11 @@ class Tokenizer(LineEncoder):
 
     @lazy
     def _places(self) -> Places:
-        from dstok.methods.offsets import Places, Trimmer
+        from dstok.methods.offsets import Places
 
-        trimming, shape = self._tables.header.trim_offsets, self._tables.characters
-        trimmer = Trimmer(trimming, self._unicode_version, self._bpe, shape, self._added.tokens) if trimming else None
-        return Places(self._encoder, self._normalizer, lambda: (self._tagger, self._program.tags), trimmer)
+        return Places(self)
 
 
 # For the rooms that make tables or descriptions, and those that read them:
 tokenizer_of, tokenizer_of_description, tokenizer_of_image, describe, image_bytes_of = (
     Tokenizer._of_tables, Tokenizer._of_description, Tokenizer._of_image, Tokenizer._describe, Tokenizer._image)
-
-if TYPE_CHECKING:
-    def _followed(tokenizer: Tokenizer) -> TokenizerProtocol:
-        """mypy reports here a signature of `Tokenizer` that differs from the protocol's."""
-        return tokenizer

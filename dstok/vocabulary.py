@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING
 
 from dstok._util.arguments import Text, checked_text
 from dstok._util.objects import lazy
-from dstok.added_tokens import AddedTokens
 from dstok.core.encode.decode import Decoder
 from dstok.errors import UnknownTokenError
 from dstok.formats.byte_alphabet import spelling
 
 if TYPE_CHECKING:
-    from dstok.formats.description import CharacterShape
+    from dstok.tokenizer import Tokenizer
 
 
 class SortedTokens:
@@ -51,16 +50,13 @@ class SortedTokens:
                 found += self._order[first : bisect_right(self._order, tail[:end], first, last, key=self._token)]
         return found + self._order[first:last]
 
+
 class Vocabulary:
-    """The tokens of one model. `raw_ids`: those with their text as spelling, which no text has.
+    """The tokens of one model. One of characters spells them with U+2581 for a space, or as "<0x0A>"."""
 
-    characters: the shape of a model of characters, whose tokens are spelled with U+2581 for a space, or as "<0x0A>".
-    """
-
-    def __init__(
-        self, decoder: Decoder, added: AddedTokens, raw_ids: frozenset[int], characters: CharacterShape | None = None,
-    ) -> None:
-        self._decoder, self._added, self._raw_ids, self._characters = decoder, added, raw_ids, characters
+    def __init__(self, tok: Tokenizer) -> None:
+        self._decoder, self._added, self._characters = tok._decoder, tok._added, tok._tables.characters
+        self._raw_ids = frozenset(tok._tables.header.raw_ids)  # with their text as spelling, which no text has
 
     def text_of(self, id: int) -> str:
         """A token as tokenizer.json spells it. Raises `UnknownIdError`."""

@@ -13,14 +13,14 @@ import re
 from argparse_manpage.manpage import Manpage
 
 import dstok
-from dstok.cli.app import whole_parser
+from dstok.cli.app import parser_of
 
 SECTIONS = {".SH COMMENTS\n": ".SH NOTES\n", "\nexit codes: ": ".SH EXIT STATUS\n", "\nexample:\n": ".SH EXAMPLES\n"}
 
 
 def page() -> str:
     """The page, in the language of `man`."""
-    made = Manpage(whole_parser(), {"version": dstok.__version__, "manual_title": "dstok",
+    made = Manpage(parser_of(), {"version": dstok.__version__, "manual_title": "dstok",
                                     "description": "exact tokens of DeepSeek models"})
     text = str(made)
     for found, section in SECTIONS.items():

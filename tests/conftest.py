@@ -30,10 +30,10 @@ if not (CHECKOUT / "dstok" / "core" / "encode" / f"encoder{EXTENSION_SUFFIXES[0]
 sys.path.append(str(CHECKOUT))  # for benchmarks/; last: the installed dstok is the one under test
 
 PATIENT: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}  # a busy machine is no fault
-settings.register_profile("ci", max_examples=50, database=None, **PATIENT)
+settings.register_profile("ci", max_examples=25, database=None, **PATIENT)
 settings.register_profile("nightly", max_examples=100, database=None, **PATIENT)
 settings.register_profile("deep", max_examples=20_000, **PATIENT)
-settings.register_profile("brief", max_examples=30, database=None, **PATIENT)
+settings.register_profile("brief", max_examples=15, database=None, **PATIENT)
 settings.load_profile(os.environ.get("DSTOK_PROFILE", "ci"))
 
 
@@ -78,6 +78,7 @@ def pytest_collection() -> Generator[None, Any, Any]:
         gc.enable()
         gc.collect()
         gc.freeze()
+        gc.set_threshold(10_000, 20, 20)  # what tests make is let go at once, but for the little that refers to itself
 
 
 @pytest.hookimpl(trylast=True)
@@ -90,6 +91,15 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not DEEP:
         terminalreporter.write_line(f"shares of exhaustive sets: DSTOK_SEED={shares.SEED}; all of them: DSTOK_PROFILE=deep")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_wait_for_the_disk() -> Iterator[None]:
+    """Thousands of small files are written at once, for 20 ms each: what is killed here is a process, never the machine.
+    Processes that a test starts do wait, but those of command_server.py."""
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setattr(os, "fsync", lambda place: None)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

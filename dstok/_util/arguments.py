@@ -89,13 +89,6 @@ def explained(call: Callable[P, R]) -> Callable[P, R]:
     """Turn an error that is none of dstok's own, and that a wrong argument explains, into an `ArgumentError`.
 
     Only calls that fail are looked at, so no value that works is refused.
-
-    >>> @explained
-    ... def encode_batch(texts: list[str], *, num_threads: int = 1): return [text.encode() for text in texts]
-    >>> encode_batch(["a", 5])
-    Traceback (most recent call last):
-    ...
-    dstok.errors.ArgumentError: expected str as texts, found int: 5 at index 1
     """
     @wraps(call)
     def made(*arguments: P.args, **keywords: P.kwargs) -> R:
@@ -212,13 +205,6 @@ class Ends(NamedTuple):
     """The ids that may stand at the two ends of a text; None: the model names no such token.
 
     The methods raise `ArgumentError` if a caller wants a token that the model does not name.
-
-    >>> Ends(0, 1).around([19923, 2058], add_bos=True, add_eos=False)
-    [0, 19923, 2058]
-    >>> Ends(0, None).after(wanted=True)  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-    ...
-    dstok.errors.ArgumentError: add_eos was asked for, but the model names no eos token: name it with ...
     """
 
     bos_id: int | None

@@ -23,6 +23,7 @@ from typing import Any, BinaryIO, NamedTuple, TypeAlias
 from dstok.errors import FileError
 
 StrPath: TypeAlias = "str | os.PathLike[str]"
+OF_FILES = (OSError, ValueError)  # ValueError: a NUL in the path, and numpy's and mmap's errors
 REPLACES_MAPPED = sys.platform != "win32"  # can another file replace a mapped one?
 
 
@@ -33,12 +34,12 @@ def reason(error: BaseException) -> str:
 
 
 @contextmanager
-def file_faults(path: str) -> Iterator[None]:
-    """An error of the system becomes a `FileError` that names its file, or else `path`."""
+def file_faults(path: str, kinds: tuple[type[Exception], ...] = (OSError,)) -> Iterator[None]:
+    """An error of the system, or of other `kinds`, becomes a `FileError` that names its file, or else `path`."""
     try:
         yield
-    except OSError as error:
-        raise FileError(f"{error.filename or path}: {reason(error)}") from error
+    except kinds as error:
+        raise FileError(f"{getattr(error, 'filename', None) or path}: {reason(error)}") from error
 
 
 def visible(text: str) -> str:

@@ -62,13 +62,7 @@ class LateImport:
 
 
 class LateModule:
-    """Stands for a module of functions. A class that assigns its attributes has them as methods.
-
-    >>> class Page:
-    ...     wrapped = LateModule("textwrap").wrap
-    >>> Page.wrapped("a b", 1)
-    ['a', 'b']
-    """
+    """Stands for a module of functions. A class that assigns its attributes has them as methods."""
 
     def __init__(self, name: str) -> None:
         self._name = name

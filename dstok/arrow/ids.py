@@ -322,7 +322,8 @@ class ColumnEncoder:
             return map(self, batch)
         polars = sys.modules.get("polars")
         if polars is not None and isinstance(batch, polars.DataFrame):
-            return self._frame(batch, polars.Series)
+            texts = batch.to_series(self._place(batch.columns, self._column))
+            return batch.with_columns([polars.Series(name, column) for name, column in self._columns(texts)])
         if polars is not None and isinstance(batch, polars.Series):
             return polars.Series(batch.name, self._encoded(batch))
         if isinstance(batch, dict):
@@ -340,10 +341,6 @@ class ColumnEncoder:
             else:
                 table = table.append_column(name, column)
         return table
-
-    def _frame(self, frame: Any, series: Any) -> Any:
-        texts = frame.to_series(self._place(frame.columns, self._column))
-        return frame.with_columns([series(name, column) for name, column in self._columns(texts)])
 
     def _columns(self, texts: Any) -> Iterator[tuple[str, Any]]:
         lists, counts = encode_and_count(self._tok, texts, **self._options)

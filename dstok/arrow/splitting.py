@@ -88,7 +88,11 @@ def split(
         given = found.column.texts
         rows = Rows(given.buffers, np.repeat(given.owners[texts], counts),
                     np.repeat(given.starts[texts], counts) + places[:, 0], places[:, 1] - places[:, 0])
-        return _views(given, rows, len(places)) if views else _strings(rows, places, kind)
+        if views:
+            return _views(given, rows, len(places))
+        ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(places[:, 1] - places[:, 0])])
+        offsets = pa.py_buffer(ends.astype(np.int64 if large else np.int32))
+        return pa.Array.from_buffers(kind, len(places), [None, offsets, pa.py_buffer(rows.joined())])
 
     return _lists(found, pieces, kind, large)
 
@@ -174,12 +178,6 @@ def _lists(
         array = pa.LargeListArray if large else pa.ListArray
         arrays.append(array.from_arrays(offsets, values, type=listed, mask=pa.array(null) if null.any() else None))
     return found.column.joined(arrays, listed)
-
-
-def _strings(rows: Rows, places: Ints, kind: pa.DataType) -> pa.Array:
-    width = np.int32 if kind == pa.string() else np.int64
-    ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(places[:, 1] - places[:, 0])]).astype(width)
-    return pa.Array.from_buffers(kind, len(places), [None, pa.py_buffer(ends), pa.py_buffer(rows.joined())])
 
 
 def _views(texts: Texts, rows: Rows, count: int) -> pa.Array:

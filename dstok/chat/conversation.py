@@ -15,21 +15,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok._util.arguments import common_start, explained, id_list
-from dstok._util.objects import Beside
-from dstok.chat.encode import (
-    WITHIN,
-    ChatSpecial,
-    EncodedConversation,
-    SampledSpan,
-    check_tokens,
-    encode_rendered,
-    segments_of,
-    told,
-)
+from dstok.chat.encode import WITHIN, ChatSpecial, EncodedConversation, EncodedSpan, SampledSpan, parts_of, stand_alone
 from dstok.chat.messages import Message, as_message, calls_of, message_list
 from dstok.chat.parse import parse
 from dstok.chat.render import Format
@@ -43,87 +33,7 @@ if TYPE_CHECKING:
     from dstok.protocols import TokenizerProtocol
 
 NO_TEXT = Rendered("", [], [])
-STRETCHWISE = {"NFC", "NFD", "NFKC", "NFKD", "Lowercase"}  # normalizers that look at no other stretch
 LONG = 1000  # code points of a stretch that is held: a shorter one is encoded again as fast
-
-
-class EncodedSpan(NamedTuple):
-    """A token of the format, a stretch between two, or a whole text; `given`: the ids were sampled."""
-
-    start: int
-    end: int
-    ids: list[int]
-    given: bool = False
-
-
-def _stand_alone(tokenizer: TokenizerProtocol) -> bool:
-    """Whether the tokens of a format and the stretches between them have the ids of the whole text, each by itself.
-
-    So it is if no added token looks at the text beside it, begins another one, or is found in a normalized text, and if
-    the model puts no text before another one.
-    """
-    model = tokenizer.inspect()
-    kinds, added = {step.type for step in model.normalizer}, sorted(model.added_tokens, key=lambda token: token.content)
-    return not (model.merges_characters or kinds - STRETCHWISE
-                or any(one.single_word or one.lstrip or one.rstrip or (kinds and one.normalized) for one in added)
-                or any(after.content.startswith(before.content) for before, after in pairwise(added)))
-
-
-stand_alone = Beside(_stand_alone)
-
-
-def parts_of(
-    tokenizer: TokenizerProtocol, rendered: Rendered, special: ChatSpecial, after: int | None = None,
-) -> list[EncodedSpan]:
-    """Cut a text into parts; it begins between two tokens, or after sampled ids, whose last one is `after`.
-
-    Where the parts of a text do not stand alone, the whole text is one part; after sampled ids its first stretch is.
-    """
-    tokens, parts, at = check_tokens(tokenizer, rendered), list[EncodedSpan](), 0
-    alone = special != "all" and stand_alone(tokenizer)
-    for text, trusted in segments_of(rendered, special) if rendered.text else ():
-        if alone and trusted:
-            ids = [tokens[text]]
-        elif alone or (after is not None and at == 0 and not (trusted and special != "all")):
-            try:
-                ids = _ids_after(tokenizer, None if alone else after, WITHIN[special], text)
-            except (TextError, SpecialTokenError) as error:
-                raise told(rendered, at, error) from None
-        else:
-            text, rest = rendered.text[at:], _cut_before(rendered, at) if at else rendered
-            ids = encode_rendered(tokenizer, rest, special).ids
-        parts.append(EncodedSpan(at, at + len(text), ids))
-        at += len(text)
-        if at == len(rendered.text):
-            break
-    return parts
-
-
-def _ids_after(
-    tokenizer: TokenizerProtocol, before: int | None, within: Literal["all", "none", "raise"], text: str,
-) -> list[int]:
-    """The ids of a text that follows an id: a model that puts a space before texts puts none after a word."""
-    if before is not None:
-        try:
-            grown = tokenizer.encode_incremental(special=within)
-            grown.append(ids=[before])
-            return grown.append(text)[1]
-        except UnsupportedError:
-            pass  # a normalizer that may look at the whole text
-    return tokenizer.encode(text, special=within)
-
-
-def _cut_before(text: Rendered, at: int) -> Rendered:
-    """A text from `at` on; `at` is not inside a token."""
-    return Rendered(text.text[at:], [(start - at, end - at) for start, end in text.special_ranges if start >= at],
-                    [span._replace(start=span.start - at, end=span.end - at) for span in text.spans if span.end > at])
-
-
-def _joined(first: Rendered, second: Rendered) -> Rendered:
-    """Two texts, one after the other."""
-    moved = _cut_before(second, -len(first.text))
-    return Rendered(first.text + second.text, [*first.special_ranges, *moved.special_ranges],
-                    [*first.spans, *moved.spans])
 
 
 class Tail(NamedTuple):
@@ -366,7 +276,7 @@ class Conversation:
             if text and message > fixed.message:
                 raise ChatError("expected text after the sampled ids, found text that the format writes before them",
                                 message)
-        rest = _joined(fixed.end, rendered_of(texts[size:]))
+        rest = fixed.end + rendered_of(texts[size:])
         last = next((part.ids[-1] for part in reversed(fixed.parts) if part.ids), None)
         parts = parts_of(self.tokenizer, rest, self.special, last)
         before, after = ([id for part in some for id in part.ids] for some in (self._parts, parts))
@@ -383,7 +293,7 @@ class Conversation:
         self._counts = [*accumulate([len(part.ids) for part in parts], initial=start)]
 
     def _rendered(self) -> Rendered:
-        return self._text.rendered() if self._fixed is None else _joined(self._fixed.text, self._rest)
+        return self._text.rendered() if self._fixed is None else self._fixed.text + self._rest
 
     def _all_parts(self) -> list[EncodedSpan]:
         """The parts of the whole conversation."""
@@ -413,7 +323,7 @@ class Conversation:
     def _parts_from(self, tail: Tail, place: int) -> list[EncodedSpan]:
         """The parts of the tail from a place in it on, between two tokens."""
         start = tail.at + place
-        new = parts_of(self.tokenizer, _cut_before(tail.new, place), self.special)
+        new = parts_of(self.tokenizer, tail.new.after(place), self.special)
         return [part._replace(start=part.start + start, end=part.end + start) for part in new]
 
     def _held_after(self, tail: Tail, found: _Found) -> _Held | None:

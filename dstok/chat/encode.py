@@ -25,7 +25,7 @@ from dstok.chat.messages import message_list, wrong
 from dstok.chat.render import render
 from dstok.chat.versions import VersionName, own_version
 from dstok.chat.writer import Rendered
-from dstok.errors import ChatError, SpecialTokenError, TextError
+from dstok.errors import ChatError, SpecialTokenError, TextError, UnsupportedError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +41,7 @@ WITHIN: dict[str, Literal["all", "none", "raise"]] = {"template": "none", "all":
 FIELDS = {"reasoning": "reasoning_content", "tool_call": "tool_calls", "tools": "tools", "format": "response_format"}
 USERS, REMINDER = ("user", "developer"), "latest_reminder"
 GUESSES = 3  # counts by the spans in `fit`; a format whose texts these do not tell is searched by halves
+STRETCHWISE = {"NFC", "NFD", "NFKC", "NFKD", "Lowercase"}  # normalizers that look at no other stretch
 IGNORED = -100  # the label of ids that no loss is computed for
 
 
@@ -182,12 +183,12 @@ def encode_rendered(
     tokenizer: TokenizerProtocol, rendered: Rendered, special: ChatSpecial = "template",
 ) -> EncodedConversation:
     """The ids of a `Rendered`. `special` and errors as for `encode`."""
-    check_tokens(tokenizer, rendered)
+    _check_tokens(tokenizer, rendered)
     segments = segments_of(rendered, special)
     try:
         ids = tokenizer.encode_segments(segments, special="raise" if special == "raise" else "all")
     except (TextError, SpecialTokenError) as error:
-        raise told(rendered, sum(len(text) for text, _ in segments[: error.batch_index]), error) from None
+        raise _told(rendered, sum(len(text) for text, _ in segments[: error.batch_index]), error) from None
     return EncodedConversation(ids, rendered, special, tokenizer)
 
 
@@ -212,7 +213,7 @@ def segments_of(
 _added: Beside[TokenizerProtocol, Mapping[str, int]] = Beside(lambda tokenizer: tokenizer.added_tokens)
 
 
-def check_tokens(tokenizer: TokenizerProtocol, rendered: Rendered) -> Mapping[str, int]:
+def _check_tokens(tokenizer: TokenizerProtocol, rendered: Rendered) -> Mapping[str, int]:
     """Refuse a tokenizer that lacks a token of the format. Returns the ids of its added tokens."""
     ids = _added(tokenizer)
     for start, end in rendered.special_ranges:
@@ -222,7 +223,7 @@ def check_tokens(tokenizer: TokenizerProtocol, rendered: Rendered) -> Mapping[st
     return ids
 
 
-def told(rendered: Rendered, start: int, error: TextError | SpecialTokenError) -> ChatError:
+def _told(rendered: Rendered, start: int, error: TextError | SpecialTokenError) -> ChatError:
     """The error of a text that begins at `start`, in code points, with the message that the text comes from."""
     if isinstance(error, TextError):
         place, message = start + error.offset, error.message
@@ -232,6 +233,70 @@ def told(rendered: Rendered, start: int, error: TextError | SpecialTokenError) -
                    "text")
     span = next(span for span in rendered.spans if span.end > place)
     return ChatError(message, span.message if span.message >= 0 else None, FIELDS.get(span.kind, "content"))
+
+
+class EncodedSpan(NamedTuple):
+    """A token of the format, a stretch between two, or a whole text; `given`: the ids were sampled."""
+
+    start: int
+    end: int
+    ids: list[int]
+    given: bool = False
+
+
+@Beside
+def stand_alone(tokenizer: TokenizerProtocol) -> bool:
+    """Whether the tokens of a format and the stretches between them have the ids of the whole text, each by itself.
+
+    So it is if no added token looks at the text beside it, begins another one, or is found in a normalized text, and if
+    the model puts no text before another one.
+    """
+    model = tokenizer.inspect()
+    kinds, added = {step.type for step in model.normalizer}, sorted(model.added_tokens, key=lambda token: token.content)
+    return not (model.merges_characters or kinds - STRETCHWISE
+                or any(one.single_word or one.lstrip or one.rstrip or (kinds and one.normalized) for one in added)
+                or any(after.content.startswith(before.content) for before, after in pairwise(added)))
+
+
+def parts_of(
+    tokenizer: TokenizerProtocol, rendered: Rendered, special: ChatSpecial, after: int | None = None,
+) -> list[EncodedSpan]:
+    """Cut a text into parts; it begins between two tokens, or after sampled ids, whose last one is `after`.
+
+    Where the parts of a text do not stand alone, the whole text is one part; after sampled ids its first stretch is.
+    """
+    tokens, parts, at = _check_tokens(tokenizer, rendered), list[EncodedSpan](), 0
+    alone = special != "all" and stand_alone(tokenizer)
+    for text, trusted in segments_of(rendered, special) if rendered.text else ():
+        if alone and trusted:
+            ids = [tokens[text]]
+        elif alone or (after is not None and at == 0 and not (trusted and special != "all")):
+            try:
+                ids = _ids_after(tokenizer, None if alone else after, WITHIN[special], text)
+            except (TextError, SpecialTokenError) as error:
+                raise _told(rendered, at, error) from None
+        else:
+            text, rest = rendered.text[at:], rendered.after(at) if at else rendered
+            ids = encode_rendered(tokenizer, rest, special).ids
+        parts.append(EncodedSpan(at, at + len(text), ids))
+        at += len(text)
+        if at == len(rendered.text):
+            break
+    return parts
+
+
+def _ids_after(
+    tokenizer: TokenizerProtocol, before: int | None, within: Literal["all", "none", "raise"], text: str,
+) -> list[int]:
+    """The ids of a text that follows an id: a model that puts a space before texts puts none after a word."""
+    if before is not None:
+        try:
+            grown = tokenizer.encode_incremental(special=within)
+            grown.append(ids=[before])
+            return grown.append(text)[1]
+        except UnsupportedError:
+            pass  # a normalizer that may look at the whole text
+    return tokenizer.encode(text, special=within)
 
 
 def fit(

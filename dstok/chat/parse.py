@@ -17,16 +17,15 @@ from dstok._util.arguments import explained
 from dstok.chat.answers import EXCERPT, Answer, Direct, Message, MethodParser, delimiters
 from dstok.chat.parse_dsml import LenientParser, StrictParser
 from dstok.chat.v2_v3 import CALL_BEGIN, CALL_END, CALLS_BEGIN, CALLS_END, SEP
-from dstok.chat.v3_2 import V3_2, V4, V4_1
 from dstok.chat.versions import VersionName, find_version
 from dstok.chat.writer import CLOSE, DSML, EOS, OPEN
+from dstok.chat.writer import DIALECTS as DIALECTS
 from dstok.errors import ArgumentError, ChatError
 
 if TYPE_CHECKING:
     from dstok.protocols import TokenizerProtocol
 
 Mode = Literal["strict", "lenient"]
-DIALECTS = {"v3.2": V3_2, "v4-preview": V4, "v4-0731": V4, "v4.1": V4_1}
 THINKING = ("r1", "r1-0528", "r1-distill", "v3.1", "v3.2-exp", *DIALECTS)  # versions that can
 NAMED = ("v3.1", "v3.2-exp")
 # These stand for the format's tokens in the text of ids. No decoder gives their first characters; `feed` sees the last.
@@ -159,7 +158,11 @@ class Parser:
         thinks = thinking and name in THINKING
         self._answer = answer = Answer(thinks)
         by_id = tokenizer is not None and not strict and dialect is not None
-        self._ids = None if tokenizer is None else _Ids(tokenizer, by_id)
+        self._tokenizer, self._over = tokenizer, ""  # `_over`: the call or error that ended the completion
+        if tokenizer is not None:
+            self._stream, added = tokenizer.decode_stream(), tokenizer.added_tokens if by_id else {}
+            self._stand_ins = {added[token]: text for token, text in STAND_INS.items() if token in added}
+            self._ended = False
         self._reads: ToolTokenParser | StrictParser | LenientParser
         if dialect is None:
             self._reads = ToolTokenParser(answer, thinks, tools and name != "v2", continues, name not in NAMED, strict)
@@ -171,7 +174,6 @@ class Parser:
             marks = (STAND_INS[CLOSE], STAND_INS[DSML], STAND_INS[EOS]) if by_id else (CLOSE, DSML, EOS)
             self._reads = LenientParser(answer, thinks, tools, continues, json_output, blocks, marks)
         self._direct: Direct | None = None
-        self._over = ""  # the call or error that ended the completion
 
     @property
     def message(self) -> Message:
@@ -183,7 +185,7 @@ class Parser:
 
         Raises `ChatError` for input that the mode refuses: earlier deltas are void then, and nothing more is read.
         """
-        text = part if self._ids is None and isinstance(part, str) else self._text(part)
+        text = part if self._tokenizer is None and isinstance(part, str) else self._text(part)
         if self._direct is None or "<" in text or "\n" in text or "｜" in text:
             self._read(text)
             return self._answer.taken()
@@ -193,7 +195,7 @@ class Parser:
     def finish(self) -> list[dict[str, Any]]:
         """Ends the completion. Returns the last deltas. Raises `ChatError` if it may not end here."""
         if self._over != "finish":
-            self._read("" if self._ids is None else self._ids.stream.finish())
+            self._read("" if self._tokenizer is None else self._stream.finish())
             self._direct, self._over = None, "finish"
             self._reads.finish()
         return self._answer.taken()
@@ -209,16 +211,24 @@ class Parser:
         self._direct = None if self._reads.reader.ahead(1) else self._reads.direct()
 
     def _text(self, part: str | int | Iterable[int]) -> str:
-        if self._ids is not None and isinstance(part, int):
-            return self._ids.text_of(part)
+        """The text of ids, up to the end token."""
         if isinstance(part, str):
             raise ChatError("expected ids, as there is a tokenizer, found text")
-        ids: int | Iterable[int] = part
-        if isinstance(ids, (bytes, bytearray, memoryview)) or not isinstance(ids, (Iterable, SupportsIndex)):
-            raise ArgumentError(f"expected text or ids, found {type(ids).__name__}", "part")
-        if self._ids is None:
+        if isinstance(part, (bytes, bytearray, memoryview)) or not isinstance(part, (Iterable, SupportsIndex)):
+            raise ArgumentError(f"expected text or ids, found {type(part).__name__}", "part")
+        if self._tokenizer is None:
             raise ChatError("expected text, or a tokenizer for ids, found ids")
-        return self._ids.text(ids if isinstance(ids, Iterable) else [ids])
+        ids: Any = part if isinstance(part, Iterable) else [part]
+        texts = list[str]()
+        for id in ids:
+            if self._ended:
+                break
+            if id not in self._stand_ins:
+                texts.append(self._stream.feed(id))
+                continue
+            texts += [self._stream.finish(), self._stand_ins[id]]
+            self._stream, self._ended = self._tokenizer.decode_stream(), texts[-1] == STAND_INS[EOS]
+        return "".join(texts)
 
 
 @explained
@@ -249,27 +259,3 @@ def parse(
     parser.feed(completion)
     parser.finish()
     return parser.message
-
-
-class _Ids:
-    """The text of ids. With `delimiters`, the format's own tokens are `STAND_INS`."""
-
-    def __init__(self, tokenizer: TokenizerProtocol, delimiters: bool) -> None:
-        self.tokenizer = tokenizer
-        added = tokenizer.added_tokens
-        self.stand_ins = {added[token]: text for token, text in STAND_INS.items() if delimiters and token in added}
-        self.stream = tokenizer.decode_stream()
-        self.ended = False
-
-    def text(self, ids: Iterable[int]) -> str:
-        """The text of more ids, up to the end token."""
-        return "".join([self.text_of(id) for id in ids])
-
-    def text_of(self, id: int) -> str:
-        if self.ended:
-            return ""
-        if id not in self.stand_ins:
-            return self.stream.feed(id)
-        before, stand_in = self.stream.finish(), self.stand_ins[id]
-        self.stream, self.ended = self.tokenizer.decode_stream(), stand_in == STAND_INS[EOS]
-        return before + stand_in

@@ -17,8 +17,7 @@ from collections.abc import Callable
 from functools import cache, partial
 
 from dstok.chat.answers import EXCERPT, Answer, Delimiters, Delta, Direct, MethodParser, TextBuffer, delimiters, escaped
-from dstok.chat.v3_2 import Dialect
-from dstok.chat.writer import BOS, CLOSE, DSML, EOS, OPEN
+from dstok.chat.writer import BOS, CLOSE, DSML, EOS, OPEN, Dialect
 
 INVOKE, PARAMETER, TEXT, JSON = 'invoke name="', "parameter name=", 'true">', 'false">'
 FENCES, BRACKETS, FENCE_END = ("```json\n", "```\n"), ("{", "["), "\n```"

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 from dstok._util.arguments import explained
 from dstok.chat.deepseek_recipe import RecipeConversation, conversation_of, recipe_messages
 from dstok.chat.messages import Message, as_tools, check, text_messages, wrong
+from dstok.chat.scripts import render_v3_2, render_v4_preview
 from dstok.chat.v2_v3 import TURNS, render_v2
-from dstok.chat.v3_2 import render_v3_2
 from dstok.chat.v4 import number_v4, render_v4, render_v4_1
-from dstok.chat.v4_preview import render_v4_preview
 from dstok.chat.versions import Version, VersionName, find_version
-from dstok.chat.writer import NOTHING, Rendered, Writer, rendered_of
+from dstok.chat.writer import DIALECTS, NOTHING, V4, Rendered, Writer, rendered_of
 from dstok.errors import ChatError
 
 if TYPE_CHECKING:
@@ -87,6 +86,7 @@ class Format:
         if self.goes_on and (not messages or messages[-1].get("role") != "assistant"):
             raise ChatError("expected an assistant's message to continue, found another one or none",
                             last if messages else None, "continue_final_message")
+        writer.dialect = DIALECTS.get(self.version.name, V4)
         self._write(messages, writer)
         if self.version.opens and not self.opens:
             writer.drop_prompt()

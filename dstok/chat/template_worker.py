@@ -35,18 +35,20 @@ from jinja2.visitor import NodeTransformer
 from dstok.chat.messages import too_deep
 from dstok.errors import ChatError
 
+OTHER, FIXED, ROLE = range(3)
+
 
 class Origin(NamedTuple):
-    """The origin of a text: is it a literal of the template; its message, -1 for none; is it sampled."""
+    """The origin of a text: FIXED for a literal of the template, ROLE for a role; its message or -1; is it sampled."""
 
-    own: bool
+    own: int
     message: int
     sampled: bool
 
 
 OriginRun = tuple[int, Origin]  # how many characters, and their origin
-UNKNOWN = Origin(False, -1, False)
-LITERAL = Origin(True, -1, False)
+UNKNOWN = Origin(OTHER, -1, False)
+LITERAL = Origin(FIXED, -1, False)
 
 
 class Traced(str):
@@ -150,11 +152,14 @@ def rendered(text: str, messages: list[Any] | None, literals: dict[str, str], va
     if messages is None:
         return Traced()
 
-    def of_message(text: str, message: int) -> Traced:
-        return Traced(text, ((len(text), Origin(False, message, False)),))
+    def of_message(text: str, message: int, own: int = OTHER) -> Traced:
+        return Traced(text, ((len(text), Origin(own, message, False)),))
 
     try:
         said = [_copied(message, partial(of_message, message=index)) for index, message in enumerate(messages)]
+        for index, message in enumerate(said):
+            if isinstance(message, dict) and isinstance(message.get("role"), str):
+                message["role"] = of_message(message["role"], index, ROLE)
         given = {"messages": said, **_copied(literals, literal), **_copied(variables, lambda text: text)}
     except RecursionError:
         raise too_deep() from None

@@ -2,10 +2,11 @@
 
 In: the text of a template, the tokens of its tokenizer, messages. Out: `Rendered`, as for the built-in versions.
 Invariant: the text equals that of transformers' environment (5.24: a last message is left open at a sentinel after its
-content). A token is the template's own only if all of its characters are literals of the template; where a filter loses
-the origin of one, there is a `ChatError`. Unless the caller trusts it, a template is rendered in another process, which
-is kept for later renders: at worst that process ends. A request keeps each value exactly, or a `ChatError` names its
-place. An answer may be forged, so its length is limited, and it is read as JSON of one shape.
+content). A token is the template's own only if all of its characters are literals of the template, or roles between
+two of these; where a filter loses the origin of one, there is a `ChatError`. Unless the caller trusts it, a template is
+rendered in another process, which is kept for later renders: at worst that process ends. A request keeps each value
+exactly, or a `ChatError` names its place. An answer may be forged, so its length is limited, and it is read as JSON of
+one shape.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ import numpy as np
 from dstok._util.arguments import explained
 from dstok.chat import template_worker
 from dstok.chat.messages import Message, as_messages, as_tools, check, shown, too_deep
-from dstok.chat.template_worker import Origin, Traced, merged, parts_of, upto
+from dstok.chat.template_worker import FIXED, ROLE, Origin, OriginRun, Traced, merged, parts_of, upto
 from dstok.chat.writer import Rendered, Writer, rendered_of
 from dstok.errors import ChatError
 
@@ -124,7 +125,7 @@ class Template:
             is_stripped = not text.startswith(" ", at + len(sentinel))
             text = upto(text, at)
             text = upto(text, len(text.rstrip())) if is_stripped else text
-        self._write(text, (messages, tools, options), writer)
+        self.write_traced(text, (messages, tools, options), writer)
 
     def _run(self, messages: list[Message] | None, variables: dict[str, Any]) -> Traced:
         """The text of the messages; without messages the template is only compiled."""
@@ -145,9 +146,10 @@ class Template:
             raise result
         return result
 
-    def _write(self, text: Traced, given: tuple[Any, ...], writer: Writer) -> None:
+    def write_traced(self, text: Traced, given: Any, writer: Writer) -> None:
+        """Writes a text of the template that was rendered with the values `given`, none of which it may trust."""
         at, held = 0, None  # the texts that the arguments hold, in JSON
-        for size, (own, message, sampled) in merged(parts_of(text)):
+        for size, (own, message, sampled) in self._with_roles(text):
             part = text[at : at + size]
             at += size
             if own:
@@ -162,6 +164,21 @@ class Template:
                 if json.dumps(token.group(), ensure_ascii=False)[1:-1] not in held:
                     raise _refused(f"the template makes the token {token.group()!r} in a way that cannot be followed")
             writer.text(part, message, "content", sampled)
+
+    def _with_roles(self, text: Traced) -> list[OriginRun]:
+        """The parts. A role counts as the template's own if it lies inside a token that begins and ends in literals.
+
+        GLM-4 writes `<|{{ message.role }}|>`.
+        """
+        found, at = merged(parts_of(text)), 0
+        sizes = [size if origin.own == FIXED else 0 for size, origin in found] + [0]
+        for number, (size, origin) in enumerate(found):
+            if origin.own == ROLE:
+                tokens = self._token.finditer(text, at - sizes[number - 1], at + size + sizes[number + 1])
+                inside = any(token.start() < at and token.end() > at + size for token in tokens)
+                found[number] = size, Origin(FIXED, -1, origin.sampled) if inside else origin._replace(own=0)
+            at += size
+        return merged(found)
 
 
 SCALARS = frozenset([str, int, float, bool, type(None)])
@@ -204,15 +221,15 @@ def _read_answer(data: bytes) -> dict[str, Any]:
 def _text_of(answer: dict[str, Any], messages: int) -> Traced | ChatError:
     """The text of an answer, or its error. Raises `ChatError` for an answer of another shape.
 
-    The parts of a text are four numbers each: length, is it the template's own, message, is it sampled.
+    The parts of a text are four numbers each: length, is it the template's own or a role, message, is it sampled.
     """
     text, numbers, said = answer.get("text"), answer.get("parts"), [*map(answer.get, ("error", "field", "class"))]
     if isinstance(text, str) and isinstance(numbers, list) and {*map(type, numbers)} <= {int} and len(numbers) % 4 == 0:
         rows = [*zip(*[iter(numbers)] * 4)]
         if sum(numbers[::4]) == len(text) and all(
-                size > 0 and -1 <= message < messages and {own, is_sampled} <= {0, 1}
+                size > 0 and -1 <= message < messages and 0 <= own <= ROLE and 0 <= is_sampled <= 1
                 for size, own, message, is_sampled in rows):
-            return Traced(text, [(size, Origin(own == 1, message, is_sampled == 1))
+            return Traced(text, [(size, Origin(own, message, is_sampled == 1))
                                  for size, own, message, is_sampled in rows])
     elif {*map(type, said)} == {str}:
         message, field, reference = (str(one)[:MOST_SAID] for one in said)

@@ -60,6 +60,7 @@ class _Turns:
     reasons = False  # whether answers lose the reasoning before them
     user_opens = False  # whether a user's message opens the answer
     opened: tuple[tuple[str, bool], ...] = ()  # what follows the opener of an answer
+    typed = True  # whether a call has a type, and its arguments as a block of JSON
     output_break = "\n"  # before each of a tool's outputs except the first
     plain: frozenset[str] = frozenset()  # as of `Writer`
     in_tools = has_called = has_output = after_user = only_system = has_prefix = False
@@ -122,21 +123,20 @@ class _Turns:
             self.writer.text(content(message, index), index, "content", True)
         self.writer.token(CALLS_BEGIN, index, "tool_call", True)
 
-    def call(self, call: Any, index: int, number: int, typed: bool = True) -> None:
-        """Writes a call: up to V3-0324 (`typed`) with a type, and the arguments as a block of JSON."""
-        first = call_text(call, index, number, "type") if typed else ""
+    def call(self, call: Any, index: int, number: int) -> None:
+        first = call_text(call, index, number, "type") if self.typed else ""
         name, second = call_text(call, index, number, "name"), call_text(call, index, number, "arguments")
-        first, second = (first, f"{name}\n```json\n{second}\n```") if typed else (name, second)
+        first, second = (first, f"{name}\n```json\n{second}\n```") if self.typed else (name, second)
         self.writer.form(((CALL_BEGIN, True), (first, False), (SEP, True), (second, False), (CALL_END, True)), index,
                          "tool_call", True)
 
-    def calls(self, message: Message, index: int, typed: bool = True) -> None:
+    def calls(self, message: Message, index: int) -> None:
         for number, call in enumerate(calls(message, index)):
             if number == 0:
                 self.open_calls(message, index)
-            elif typed:
+            elif self.typed:
                 self.writer.text("\n", index, "tool_call", True)
-            self.call(call, index, number, typed)
+            self.call(call, index, number)
         self.end_calls(index)
 
     def end_calls(self, index: int) -> None:
@@ -199,7 +199,7 @@ class _Turns0324(_Turns):
 class _TurnsV31(_Turns):
     """V3.1 and V3.2-Exp. Earlier answers lose their reasoning, up to the first `</think>`."""
 
-    experimental = False
+    experimental = typed = False
 
     def __init__(self, writer: Writer, thinking: bool, tools: list[dict[str, Any]]) -> None:
         if tools and thinking:
@@ -227,14 +227,13 @@ class _TurnsV31(_Turns):
         writer = self.writer
         if message.get("tool_calls") is not None:
             if self.after_user or (self.experimental and self.only_system):
-                writer.form(((ASSISTANT, True), (CLOSE, True)), index, "role")
+                writer.opener(False, index, "role")
             self.after_user = self.in_tools = False
-            self.calls(message, index, typed=False)
+            self.calls(message, index)
             return
         prefix = bool(message.get("prefix"))
         if self.after_user:
-            tag = OPEN if prefix and self.thinking else CLOSE
-            writer.form(((ASSISTANT, True), (tag, True)), index, "role")
+            writer.opener(prefix and self.thinking, index, "role")
         self.has_prefix, self.after_user = self.has_prefix or prefix, False
         text = content(message, index)
         writer.turn(ANSWER, text if self.in_tools else text.split(CLOSE, 1)[-1], index)
@@ -247,7 +246,7 @@ class _TurnsV31(_Turns):
     def end(self, add_generation_prompt: bool) -> None:
         asks = self.after_user or (self.experimental and (self.only_system or not self.has_prefix))
         if add_generation_prompt and not self.in_tools and asks:
-            self.writer.form(((ASSISTANT, True), (OPEN if self.thinking else CLOSE, True)), -1, "prompt")
+            self.writer.opener(self.thinking, -1, "prompt")
 
 
 def _like(base: type[_Turns], **rules: Any) -> type[_Turns]:

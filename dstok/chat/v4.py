@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 from dstok.chat.deepseek_recipe import RecipeConversation, parameters_of
 from dstok.chat.messages import Message
+from dstok.chat.scripts import Block, write_turn
 from dstok.chat.v2_v3 import HOISTED
-from dstok.chat.v3_2 import RESPONSE_FORMAT, V4, V4_1, Dialect, write_calls, write_tools
-from dstok.chat.writer import ASSISTANT, CLOSE, OPEN, PLAIN_ANSWER, PROMPTS, REMINDED, USER_TURN, Writer, form, opener
+from dstok.chat.writer import ASSISTANT, CLOSE, PLAIN_ANSWER, PROMPTS, REMINDED, USER_TURN, Parameters, Writer
 
 SYSTEM = "<｜System｜>"
 EFFORTS = {"low": "", **dict.fromkeys((None, "high", "xhigh"), PROMPTS["v4 maximal effort"]),
@@ -30,11 +30,7 @@ Row = tuple[int, Message]  # a message and its index
 
 
 def number_v4(value: float) -> str:
-    """A float as V4 writes it: as in Python, except 1e-7 and 0.00001.
-
-    >>> number_v4(1e-7), number_v4(0.00001), number_v4(1e16)
-    ('1e-7', '0.00001', '1e+16')
-    """
+    """A float as V4 writes it: as in Python, except 1e-7 and 0.00001."""
     mantissa, found, exponent = repr(value).partition("e-0")
     if not found or exponent != "5":
         return f"{mantissa}e-{exponent}" if found else mantissa
@@ -42,21 +38,21 @@ def number_v4(value: float) -> str:
     return f"{sign}0.0000{digits.replace('.', '')}"
 
 
-def _write_about(conversation: RecipeConversation, writer: Writer, dialect: Dialect, json_object: str) -> None:
+def _write_about(conversation: RecipeConversation, writer: Writer, json_object: str = "") -> None:
     if conversation.has_tools:
-        write_tools(writer, dialect, conversation.tools, -1)
-    if conversation.json_object:
+        writer.tools(conversation.tools, -1)
+    if conversation.json_object and json_object:
         writer.text(f"\n\n{json_object}", -1, "format")
-    elif conversation.schema is not None:
-        writer.text(f"\n\n{RESPONSE_FORMAT}{conversation.schema}", -1, "format")
+    elif conversation.json_object or conversation.schema is not None:
+        writer.response_format(conversation.schema or '{"type": "json_object"}', -1)
 
 
-def _write_prompt(rows: list[Row], conversation: RecipeConversation, writer: Writer, block: str) -> None:
+def _write_prompt(rows: list[Row], conversation: RecipeConversation, writer: Writer) -> None:
     """Opens the next answer, unless the last one is begun, and the calls if there must be some."""
     if not (rows and rows[-1][1]["role"] == "assistant" and rows[-1][1].get("prefix")):
-        writer.turn(opener(OPEN if conversation.thinking else CLOSE, "prompt"), "", -1)
+        writer.opener(conversation.thinking, -1, "prompt")
     if conversation.required:
-        writer.form(form(f"\n\n<｜DSML｜{block}>\n"), -1, "prompt")
+        writer.open_calls(-1, "prompt", False)
 
 
 def render_v4(messages: list[Message], conversation: RecipeConversation, writer: Writer) -> None:
@@ -73,12 +69,12 @@ def render_v4(messages: list[Message], conversation: RecipeConversation, writer:
         said = ((index, message["content"]) for index, message in systems if message["content"])
         for number, (index, content) in enumerate(said):
             writer.text(f"\n\n{content}" if number else content, index, "content")
-        _write_about(conversation, writer, V4, PROMPTS["v4 JSON object"])
+        _write_about(conversation, writer, PROMPTS["v4 JSON object"])
     else:
         first = writer.start.state
     order = Order(rows, first) if is_simple else _in_order(rows, first)
     _write_rows(order, conversation, writer)
-    _write_prompt(order.rows, conversation, writer, V4.block)
+    _write_prompt(order.rows, conversation, writer)
 
 
 class State(NamedTuple):
@@ -112,7 +108,7 @@ def _in_order(rows: list[Row], first: State) -> Order:
         return str(unit[0][1]["role"])
 
     def rank(unit: list[Row]) -> tuple[bool, bool, str]:
-        call_id = _id(unit[0])
+        call_id = _id(unit[0][1])
         return role_of(unit) != "tool", call_id is not None, call_id or ""
 
     units: list[list[Row]] = []
@@ -151,7 +147,15 @@ def _write_rows(order: Order, conversation: RecipeConversation, writer: Writer) 
             limit = order.limits[place] if order.limits else limit
             writer.checkpoint(index, State(before, said, limit), HOISTED, partial(_is_before, limit))
         if role == "assistant":
-            _write_answer(index, message, conversation, place == last, writer)
+            calls, prefix = message.get("tool_calls"), message.get("prefix")
+            if not (prefix or conversation.has_tools) and calls is None:
+                writer.turn(PLAIN_ANSWER, content, index)  # most answers
+            else:
+                written = None if calls is None else [(name, parameters_of(arguments, number_v4)) for _, name, arguments
+                                                      in sorted(calls, key=lambda call: call[0])]
+                reasoning = message.get("reasoning_content") if conversation.has_tools or prefix else None
+                goes_on, ends = bool(prefix and conversation.thinking and not content), not (place == last and prefix)
+                _write_answer(writer, index, message, reasoning, goes_on, written, ends, False)
         elif role == "user" and not goes_on:
             writer.turn(USER_TURN, content, index)
             said = bool(content)
@@ -177,27 +181,23 @@ def _is_before(limit: int, index: int, message: Message) -> bool:
     return index < limit
 
 
-def _write_answer(index: int, message: Message, conversation: RecipeConversation, last: bool, writer: Writer) -> None:
-    content, calls, prefix = message["content"], message.get("tool_calls"), message.get("prefix")
-    if not (prefix or conversation.has_tools) and calls is None:
-        writer.turn(PLAIN_ANSWER, content, index)  # most answers
-        return
-    reasoning = message.get("reasoning_content")
-    writer.token(ASSISTANT, index, "role")
-    goes_on = prefix and conversation.thinking and not content
-    if reasoning is not None and (conversation.has_tools or prefix):
-        writer.token(OPEN, index, "role")
+def _write_answer(
+    writer: Writer, index: int, message: Message, reasoning: str | None, goes_on: bool,
+    calls: list[tuple[str, Parameters]] | None, ends: bool, empty_line: bool,
+) -> None:
+    """Writes an answer. goes_on: whether it ends inside the reasoning."""
+    if goes_on and reasoning is None:
+        writer.token(ASSISTANT, index, "role")
+    else:
+        writer.opener(reasoning is not None, index, "role")
+    if reasoning is not None:
         writer.text(reasoning, index, "reasoning", True)
         if not goes_on:
             writer.token(CLOSE, index, "think", True)
-    elif not goes_on:
-        writer.token(CLOSE, index, "role")
-    writer.text(content, index, "content", True)
+    writer.text(message["content"], index, "content", True)
     if calls is not None:
-        written = ((name, parameters_of(arguments, number_v4))
-                   for _, name, arguments in sorted(calls, key=lambda call: call[0]))
-        write_calls(writer, V4, written, index, empty_line=False)
-    if not (last and prefix):
+        writer.calls(calls, index, empty_line)
+    if ends:
         writer.end(index)
 
 
@@ -217,7 +217,7 @@ def render_v4_1(messages: list[Message], conversation: RecipeConversation, write
             rows.insert(0, (-1, {"role": "system", "content": ""}))
         writer.begin()
     _Turns(rows, conversation, writer).write()
-    _write_prompt(rows, conversation, writer, V4_1.block)
+    _write_prompt(rows, conversation, writer)
 
 
 class _Turns:
@@ -237,8 +237,8 @@ class _Turns:
                 writer.token(SYSTEM, index if role == "system" else -1, "role")
                 if self.conversation.thinking:
                     writer.text(EFFORT.format(EFFORTS_V4_1[self.conversation.effort]), -1, "effort")
-            elif not is_first and writer.growing:
-                self._checkpoint(index)
+            elif writer.growing and not is_first and (self.reached is None or role not in ("user", "tool")):
+                self._checkpoint(index, self.reached)
             end = place + 1
             while end < len(rows) and rows[end][1]["role"] in JOINED.get(role, ()):
                 end += 1
@@ -252,16 +252,17 @@ class _Turns:
                     writer.token(SYSTEM, index, "role")
                 writer.text(message["content"], index, "content")
                 if is_first:
-                    _write_about(self.conversation, writer, V4_1, RESPONSE_FORMAT + '{"type": "json_object"}')
+                    _write_about(self.conversation, writer)
                 if message.get("tools"):
                     writer.text(UPDATED + "\n".join(message["tools"]), index, "tools")
             else:
                 self._answer(index, message, is_first)
             place = end
 
-    def _checkpoint(self, index: int) -> None:
-        order, reached = self.order, self.reached
-        holds = None if reached is None else lambda _, message: _place((0, message), order, reached) >= reached
+    def _checkpoint(self, index: int, reached: int | None) -> None:
+        """`reached`: in a turn, the last place of a result before."""
+        order = self.order
+        holds = None if reached is None else lambda _, message: _place(_id(message), order, reached) >= reached
         self.writer.checkpoint(index, (order, reached), holds=holds)
 
     def _turn(self, run: list[Row]) -> None:
@@ -270,56 +271,36 @@ class _Turns:
         Results with an id take the order of the calls, within their places. Ids of no call count as the first call's.
         """
         index, message = run[0]
-        goes_on, reached = self.reached is not None, -1 if self.reached is None else self.reached
-        if len(run) == 1 and message["role"] == "user" and not goes_on:
-            self.writer.turn(USER_TURN, message["content"], index)
+        if len(run) == 1 and message["role"] == "user" and self.reached is None:
+            self.writer.turn(USER_TURN, message["content"], index)  # most turns
             return
-        results = [row for row in run if _id(row) is not None]
-        ordered = iter(sorted(results, key=lambda row: self.order.get(_id(row) or "", 0)))
-        if not goes_on:
-            self.writer.turn(USER_TURN, "", index)
-        in_order = True  # do the results so far stand in the order in which they came?
-        for number, row in enumerate(run):
-            if number and in_order and self.writer.growing:
-                self.reached = reached
-                self._checkpoint(row[0])
-            index, message = row if _id(row) is None else next(ordered)
-            in_order = in_order and index == row[0]
-            reached = _place((index, message), self.order, reached)
-            is_result = message["role"] == "tool"
-            text = f"<tool_result>{message['content']}</tool_result>" if is_result else message["content"]
-            kind = "tool_result" if is_result else "content"
-            self.writer.text(f"\n\n{text}" if number or goes_on else text, index, kind)
+        arrived = [Block(index, message["content"], message["role"] == "tool", _id(message)) for index, message in run]
+        results = (block for block in arrived if block.call_id is not None)
+        ordered = iter(sorted(results, key=lambda block: self.order.get(block.call_id, 0)))
+        placed = [block if block.call_id is None else next(ordered) for block in arrived]
+        write_turn(self.writer, index, placed, arrived, self.reached,
+                   lambda block, reached: _place(block.call_id, self.order, reached), self._checkpoint)
 
     def _answer(self, index: int, message: Message, is_first: bool) -> None:
-        conversation, writer = self.conversation, self.writer
-        content, calls, prefix = message["content"], message.get("tool_calls"), message.get("prefix")
-        if conversation.thinking and (conversation.has_tools or prefix) and not is_first:
-            writer.form(((ASSISTANT, True), (OPEN, True)), index, "role")
-            writer.text(message.get("reasoning_content") or "", index, "reasoning", True)
-            if not (prefix and not content and not calls):
-                writer.token(CLOSE, index, "think", True)
-        elif not (calls or prefix):
-            writer.turn(PLAIN_ANSWER, content, index)  # most answers
+        conversation, content = self.conversation, message["content"]
+        calls, prefix = message.get("tool_calls"), message.get("prefix")
+        reasons = conversation.thinking and (conversation.has_tools or prefix) and not is_first
+        if not (reasons or calls or prefix):
+            self.writer.turn(PLAIN_ANSWER, content, index)  # most answers
             return
-        else:
-            writer.turn(opener(CLOSE, "role"), "", index)
-        writer.text(content, index, "content", True)
         if calls:
             self.order = {}
             for number, (call_id, _, _) in enumerate(calls):
                 self.order.setdefault(call_id, number)
-            written = ((name, parameters_of(arguments, repr)) for _, name, arguments in calls)
-            write_calls(writer, V4_1, written, index)
-        if not prefix:
-            writer.end(index)
+        written = [(name, parameters_of(arguments, repr)) for _, name, arguments in calls] if calls else None
+        _write_answer(self.writer, index, message, (message.get("reasoning_content") or "") if reasons else None,
+                      bool(reasons and prefix and not content and not calls), written, not prefix, True)
 
 
-def _place(row: Row, order: dict[str, int], otherwise: int) -> int:
+def _place(call_id: str | None, order: dict[str, int], otherwise: int) -> int:
     """The place of a tool result's call, or `otherwise` for any other message."""
-    call_id = _id(row)
     return otherwise if call_id is None else order.get(call_id, 0)
 
 
-def _id(row: Row) -> str | None:
-    return row[1].get("tool_call_id") if row[1]["role"] == "tool" else None
+def _id(message: Message) -> str | None:
+    return message.get("tool_call_id") if message["role"] == "tool" else None

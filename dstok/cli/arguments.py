@@ -1,20 +1,15 @@
 """What options a command has, and what their values stand for.
 
-In: a table of options; later the values given. Out: a parser; a `Tokenizer`, the keywords of its methods, a `Splitter`.
-An option is declared nearly as --help shows it, and lines that begin with a blank continue the one before:
-
-    -m, --model NAME|PATH [deepseek-v3]  a built-in model, or the path of a file
-
-Before the two blanks stand its flags (or its name, if it has none), a METAVAR, which `TYPES` may know, {choices} and
-the [default]; * + ? say how often, ! that it is required; `--json` alone is short for `--format json`. Invariant: an
-option has one name, one meaning and one default in every command; a model's name or path means the same as to
-`dstok.load`; what has no effect is refused.
+In: `commands.txt`, which says how it is read; later the values given. Out: a parser; a `Tokenizer`, the keywords of its
+methods, a `Splitter`. Invariant: an option has one name, one meaning and one default in every command; a model's name
+or path means the same as to `dstok.load`; what has no effect is refused.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable
@@ -35,19 +30,35 @@ UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
 class Command(NamedTuple):
-    """A command: its function, which may return an exit code; a summary, an example, options and notes for --help."""
+    """A command, as `commands.txt` describes it: MODULE.FUNCTION ("" of a command of actions), and its other lines."""
 
-    run: Callable[[Namespace], int | None]
-    summary: str
-    example: str
-    options: str = ""
-    notes: str = ""
+    run: str
+    text: str
 
-    def add(self, commands: argparse._SubParsersAction[Parser], name: str) -> None:
-        parser = commands.add_parser(name, help=self.summary, epilog=f"{self.notes}example:\n  {self.example}",
-                                     description=f"{self.summary[:1].upper()}{self.summary[1:]}.")
+    def add(self, commands: argparse._SubParsersAction[Parser], name: str) -> Parser:
+        """Adds its parser, with options if it runs."""
+        lines, _, notes = filled(self.text).partition("\n\n")
+        summary, *table = lines.split("\n")
+        if not self.run:
+            return commands.add_parser(name, help=summary, description=table[0])
+        example = "\n".join(["example:", *(f"  {line[2:]}" for line in table if line[0] == ">")])
+        parser = commands.add_parser(name, help=summary, epilog=f"{notes}\n\n{example}" if notes else example,
+                                     description=f"{summary[:1].upper()}{summary[1:]}.")
         parser.set_defaults(run=self.run)
-        parser.add_options(self.options)
+        parser.add_options("\n".join(line for line in table if line[0] != ">"))
+        return parser
+
+
+def filled(text: str) -> str:
+    """A text of `commands.txt`, with the texts that its $NAMEs stand for."""
+    return re.sub(r"\$([A-Z_]+)", lambda name: filled(TEXTS[name[1]]), text)
+
+
+with open(os.path.join(os.path.dirname(__file__), "commands.txt"), encoding="utf-8") as _page:
+    _SECTIONS = [section.rstrip("\n").partition("\n")[::2] for section in _page.read().split("\n## ")[1:]]
+TEXTS = {head: text for head, text in _SECTIONS if head.isupper()}
+COMMANDS = {head.partition(" = ")[0]: Command(head.partition(" = ")[2], text)
+            for head, text in _SECTIONS if not head.isupper()}
 
 
 class Parser(argparse.ArgumentParser):
@@ -61,7 +72,7 @@ class Parser(argparse.ArgumentParser):
         self.color = False  # Python 3.14 and later use colours, even in files if the environment asks for them
 
     def add_options(self, table: str) -> None:
-        """Adds the options of a table; see above."""
+        """Adds the options of a table, as `commands.txt` has it."""
         for line in filter(None, table.replace("\n ", " ").split("\n")):
             head, _, text = line.partition("  ")
             flags, many = list[str](), ""
@@ -185,33 +196,6 @@ TYPES: dict[str, Callable[[str], Any]] = {  # by metavar; a word in small letter
     **dict.fromkeys(("N", "K", "MB", "BYTES", "LENGTH", "ID", "SEED"), at_least_0),
     "SIZE": memory_size, "seconds": _seconds, "workers": _workers, "I/N": _part,
 }
-FILES = "files FILE * [-]  files to read, also .gz and .zst; - or no file is standard input\n"
-MODEL_FILES = "a built-in model, or the path of a tokenizer.json, folder, GGUF file, rank file or image"
-ANY_MODEL = f"-m, --model NAME|PATH  {MODEL_FILES} (default {DEFAULT_MODEL})\n"
-MODEL = ANY_MODEL.replace("  ", f" [{DEFAULT_MODEL}]  ", 1)
-UPSTREAM = "--upstream VERSION  the version of upstream whose Unicode tables decide, such as tokenizers-1.0.0rc3\n"
-FIELD = "--field F  with --jsonl: the text's key (default text)\n"
-SPECIAL = """\
---special HOW [all]  how to read texts of added tokens: all as tokens (default), none as tokens, raise refuses them,
- TOKEN,... only these as tokens
-"""
-ERRORS = "--errors {strict,replace} [strict]  invalid UTF-8: refuse it (default) or read it as U+FFFD\n"
-EDGES = "--add-bos  begin {}with the model's BOS token\n--add-eos  end {}with the model's EOS token\n"
-JSON = "--json  JSON instead of a table for people\n"
-JSON_WORDS = "--json  print JSON instead of words\n"
-OUTPUT = "-o, --output FILE  write to FILE instead of standard output\n"
-INPUT = (f"{FILES}--text TEXT  read this text instead of files\n{MODEL}{UPSTREAM}"
-         f"--jsonl  each line is a JSON object with one text\n{FIELD}{SPECIAL}{ERRORS}")
-TEXT = INPUT + EDGES.format("each text ", "each text ")
-CORPORA = """\
---field F  the text's key in JSON lines, or its column (default text)
---lines  each line of a text file is a document
---input-format {jsonl,lines,text,parquet,arrow}  the format of all inputs, whatever their suffixes
---dataset NAME[:CONFIG[:SPLIT[:COLUMN]]]  a data set, through `datasets`
-"""
-READING = f"{CORPORA}--engine {{local,ray}} [local]  local processes or Ray (default local)\n"
-SPLITTER = ("a preset (gpt-2), an encoding of tiktoken's (cl100k_base), regex:PATTERN, fancy-regex:PATTERN in "
-            "tiktoken's dialect, the path of a saved splitter or of JSON with a pre_tokenizer, or a --model")
 
 
 def settle(arguments: Namespace) -> None:

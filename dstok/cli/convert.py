@@ -10,12 +10,10 @@ from __future__ import annotations
 import json
 import os
 from argparse import Namespace
-from typing import TYPE_CHECKING
 
 import dstok
 from dstok._util.files import file_faults
-from dstok.cli import arguments as options
-from dstok.cli.arguments import Command, load_model, refuse_unless
+from dstok.cli.arguments import load_model, refuse_unless
 from dstok.cli.models import pre_type_of
 from dstok.cli.output import CommandError, about_input, complain, write_result
 from dstok.errors import UnsupportedError
@@ -25,9 +23,7 @@ from dstok.formats.tiktoken import encoding_of_file
 from dstok.formats.tokenizer_config import write_tokenizer_config
 from dstok.loading import is_path
 from dstok.methods.export import read_config
-
-if TYPE_CHECKING:
-    from dstok.tokenizer import Tokenizer
+from dstok.tokenizer import Tokenizer
 
 FORMATS = {".json": "json", ".gguf": "gguf", ".tiktoken": "tiktoken", ".image": "image"}
 
@@ -109,24 +105,3 @@ def _write(arguments: Namespace, target: str, tokenizer: Tokenizer, settings: To
     with open(config, "x", encoding="utf-8") as file:
         file.write(text)
     return (f"wrote {config} with {written}",)
-
-
-COMMANDS = {
-    "convert": Command(
-        run, "convert a model from one file format to another", "dstok convert path/to/tokenizer.json model.gguf", f"""\
-model IN  a tokenizer.json, GGUF file, rank file, image, or built-in model
-out OUT  the file to write
---to {{{','.join(FORMATS.values())}}}  OUT's format, if its ending does not give it
---config FILE  the tokenizer_config.json, if it is not beside IN
-{options.UPSTREAM}\
---pattern NAME|REGEX  for a rank file: the encoding (cl100k_base, ...) or the pattern in tiktoken's dialect
---special-token TEXT=ID *  for a rank file: a special token
---architecture NAME  general.architecture of a GGUF file (default: the family's)
---json  JSON: OUT, its format, and notes on what it leaves out
-""", """\
-OUT's ending (.json, .gguf, .tiktoken, .image) or --to gives its format; IN's first bytes give IN's. A
-tokenizer_config.json beside IN gives BOS, EOS, padding and the chat template. A new tokenizer.json gets one
-beside it, if there is none. GGUF needs the package gguf: pip install "dstok[gguf]".
-
-"""),
-}

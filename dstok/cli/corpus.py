@@ -12,26 +12,33 @@ import os
 import time
 from argparse import Namespace
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from dstok.cli import arguments as options
-from dstok.cli.arguments import Command, inputs_of, load_model, refuse_unless
+import numpy as np
+
+from dstok.cli.arguments import DIFFERENT, inputs_of, load_model, refuse_unless
 from dstok.cli.output import CommandError, complain, interruptible, watching_shards, write_result
+from dstok.corpus.engines import find_engine
+from dstok.corpus.folder import Folder, read_corpus, read_manifest, read_plan
+from dstok.corpus.readers import open_corpus
+from dstok.corpus.run import Run, estimate
+from dstok.corpus.settings import CORPUS, SKIPPED, CorpusSettings
 from dstok.errors import DstokError
-
-if TYPE_CHECKING:
-    from dstok.corpus.run import Run
-
 
 
 def run_corpus(arguments: Namespace) -> None:
-    from dstok.corpus.engines import find_engine
-
     refuse_unless(arguments.pad_id is None or arguments.pack, "--pad-id", "rows of one length (--pack)")
     began = time.monotonic()
     work = _run(arguments)
     if arguments.dry_run:
-        _dry(arguments, work)
+        Folder(arguments.out, *arguments.shard).check(work.plan())
+        total, files, dtype = estimate(work), len(work.files), work.settings.dtype
+        size = total.tokens * np.dtype(dtype).itemsize
+        packed = f"; {total.packed / 1e6:,.1f} MB of these are packed, and hold more" if total.packed else ""
+        write_result(arguments, {"files": files, **total._asdict(), "ids_bytes": size}, [
+            f"{files:,} input files of {total.bytes / 1e6:,.1f} MB, {total.shards:,} shards, about "
+            f"{total.documents:,} documents, {total.tokens:,} tokens, {size / 1e6:,.1f} MB of {dtype} ids, by a sample "
+            f"of {total.sampled / 1e6:,.1f} MB{packed}"])
         return
     engine = find_engine(arguments.engine)
     with interruptible(), watching_shards(work.shards) as progress:
@@ -44,15 +51,10 @@ def run_corpus(arguments: Namespace) -> None:
         f"{totals.documents:,} documents, {totals.tokens:,} tokens, {totals.skipped:,} skipped, "
         f"{totals.shards:,} shards{earlier}, {size / 1e6:,.1f} MB in {seconds:.1f} s{whole}"])
     if totals.skipped:
-        from dstok.corpus.settings import SKIPPED
-
         complain(f"{totals.skipped} bad documents skipped, listed in {arguments.out}/{SKIPPED}")
 
 
 def _run(arguments: Namespace) -> Run:
-    from dstok.corpus.run import Run
-    from dstok.corpus.settings import CorpusSettings
-
     dataset, field = inputs_of(arguments)
     special = arguments.special
     given = {key: getattr(arguments, key) for key in ("format", "lines", "pack", "pad_id", "shuffle", "shard_bytes")}
@@ -74,26 +76,7 @@ def _run(arguments: Namespace) -> Run:
         raise CommandError(str(error)) from error
 
 
-def _dry(arguments: Namespace, work: Run) -> None:
-    import numpy as np
-
-    from dstok.corpus.folder import Folder
-    from dstok.corpus.run import estimate
-
-    Folder(arguments.out, *arguments.shard).check(work.plan())
-    total, files, dtype = estimate(work), len(work.files), work.settings.dtype
-    size = total.tokens * np.dtype(dtype).itemsize
-    packed = f"; {total.packed / 1e6:,.1f} MB of these are packed, and hold more" if total.packed else ""
-    write_result(arguments, {"files": files, **total._asdict(), "ids_bytes": size}, [
-        f"{files:,} input files of {total.bytes / 1e6:,.1f} MB, {total.shards:,} shards, about "
-        f"{total.documents:,} documents, {total.tokens:,} tokens, {size / 1e6:,.1f} MB of {dtype} ids, by a sample "
-        f"of {total.sampled / 1e6:,.1f} MB{packed}"])
-
-
 def run_info(arguments: Namespace) -> None:
-    from dstok.corpus.folder import read_corpus, read_manifest, read_plan
-    from dstok.corpus.settings import CORPUS
-
     (plan, _), whole = read_plan(arguments.folder), os.path.exists(os.path.join(arguments.folder, CORPUS))
     corpus = read_corpus(arguments.folder) if whole else {"shards": []}
     outputs = [output for shard in corpus["shards"]
@@ -119,7 +102,7 @@ def run_verify(arguments: Namespace) -> int:
     problems = list(verify(arguments.folder, inputs=not arguments.no_inputs, sample=arguments.sample,
                            model=arguments.model))
     write_result(arguments, {"problems": problems}, problems or ["all is as it should be"])
-    return options.DIFFERENT if problems else 0
+    return DIFFERENT if problems else 0
 
 
 def run_merge(arguments: Namespace) -> None:
@@ -132,8 +115,6 @@ def run_merge(arguments: Namespace) -> None:
 
 def run_stats(arguments: Namespace) -> None:
     from dstok.corpus.finished import PERCENTS, figures, plot
-    from dstok.corpus.folder import read_plan
-    from dstok.corpus.readers import open_corpus
 
     corpus = open_corpus(arguments.folder)
     model = arguments.model or read_plan(arguments.folder)[0]["tokenizer"]["model"]
@@ -154,61 +135,3 @@ def run_stats(arguments: Namespace) -> None:
     lines += [f"{id:>8} {count:>12,} {count / per:>7.2%}   {text!r}" for id, text, count in frequent]
     write_result(arguments, {"documents": summary.documents, "tokens": summary.tokens, "bytes": summary.bytes,
                              "distinct_ids": distinct, "tokens_a_document": by_percent, "frequent": frequent}, lines)
-
-
-FOLDER = "folder DIR  the corpus\n-m, --model NAME|PATH  the tokenizer, if it has moved\n"
-PER_FILE = "--tokens-per-shard N [0]  begin another file where one would have more ids\n"
-COMMANDS = {
-    "corpus": Command(
-        run_corpus, "turn files of text into files of ids, for training",
-        "dstok corpus data/*.jsonl.zst --out ids --format megatron --add-eos", f"""\
-files IN *  files, folders and globs to read
---out DIR !  the folder to write; a started one is continued
-{options.MODEL}{options.UPSTREAM}{options.READING}\
---special HOW [none]  how to read texts of added tokens: none as tokens (default), all as tokens, raise refuses them,
- TOKEN,... only these as tokens
-{options.EDGES.format("each document ", "each document ")}\
---bos TOKEN  begin each document with this token, also of a model that names no BOS
---eos TOKEN  end each document with this token, also of a model that names no EOS
---on-bad-document {{fail,skip}} [fail]  for a document that cannot be encoded: fail (default), or list and count it
---max-document BYTES  a larger document counts as bad (default 268435456)
---format {{raw,megatron,datatrove,parquet,arrow,jsonl}} [raw]  the format of the files of ids (default raw)
---dtype {{uint32,int32,int64,uint16}}  type of ids (default: the format's)
-{PER_FILE}\
---shard-bytes N [0]  bytes of input in a shard (default: by the size of all)
---pack LENGTH [0]  rows of LENGTH ids
---pad-id ID  with --pack: the id that fills the last row of a shard
---shuffle SEED  shuffle the documents of each shard; the same seed gives the same order
---workers N workers  processes (default: one a processor)
---shard I/N [1/1]  process the I-th of N equal parts, I from 1 on: for arrays of jobs
---dry-run  write nothing, sum up what would be written
---json  print the totals as JSON
-""", """\
-Inputs: .jsonl (.ndjson, .json; a document a line), .txt .md (a document a file, or with --lines a
-line), .parquet, .arrow; .gz .zst .bz2 .xz of text and JSON lines. Folders are read recursively.
-Added tokens in texts are plain text, unless --special is set: a corpus is data.
-
-  dstok corpus info DIR      describe a corpus
-  dstok corpus verify DIR    check that its files and its inputs are unchanged (exit code 1 if not)
-  dstok corpus merge DIR...  merge several corpora into one
-  dstok corpus stats DIR     show tokens a document, bytes a token, frequent ids
-
-"""),
-    "corpus info": Command(
-        run_info, "describe a corpus", "dstok corpus info ids", f"folder DIR  the corpus\n{options.JSON_WORDS}"),
-    "corpus verify": Command(
-        run_verify, "check that a corpus and its inputs are unchanged", "dstok corpus verify ids || echo damaged", f"""\
---no-inputs  check the corpus alone, without its inputs
---sample N [8]  encode documents of N shards again (default 8)
-{FOLDER}{options.JSON_WORDS}"""),
-    "corpus stats": Command(
-        run_stats, "show tokens a document, bytes a token, frequent ids", "dstok corpus stats ids --plot ids.svg", f"""\
---top N [20]  the number of ids to show (default 20)
---plot FILE  draw a picture (.svg or .png)
-{FOLDER}{options.JSON_WORDS}"""),
-    "corpus merge": Command(
-        run_merge, "merge corpora into one", "dstok corpus merge a b c --out all", f"""\
-folders DIR +  the corpora, in order
---out DIR !  the folder to write
-{PER_FILE}{options.JSON_WORDS}"""),
-}

@@ -1,12 +1,10 @@
 """`dstok encode`, `decode`, `count`, `truncate`, `chunk`: texts -> ids, their number, parts of so many; ids -> text.
 
 In: files or records; for `decode` files of ids in any format that `encode` writes. Out: ids in one of four formats; the
-text of all ids, with nothing between or after; a number a text, and the total of several files; the kept text, or a
-JSON line a part with its place. Exit code 1: a text has more than --max-tokens. Invariants: the ids of a file equal
-those of the whole file in one call, however it is cut into blocks, and `count` is their number; memory does not grow
-with the file, except for parts. Decode of encode is the file, byte for byte, even where a block ends inside a
-character. Parts are those of `Tokenizer.truncate` and `chunk_spans`. An unreadable file does not stop the count of the
-others, as with `wc`; the exit code is then 2.
+text of all ids; a number a text, and the total of several files; the kept text, or a JSON line a part with its place.
+Invariants: the ids of a file equal those of the whole file in one call, however it is cut into blocks, and `count` is
+their number; memory does not grow with the file, except for parts. Decode of encode is the file, byte for byte. Parts
+are those of `Tokenizer.truncate` and `chunk_spans`. An unreadable file does not stop the count of the others.
 """
 
 from __future__ import annotations
@@ -15,21 +13,18 @@ import json
 import re
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dstok._util.arguments import utf8
 from dstok._util.files import visible
-from dstok.cli import arguments as options
-from dstok.cli.arguments import Command, TextOptions, load_model, missing, refuse_unless
+from dstok.cli.arguments import BAD, OVER_BUDGET, TextOptions, load_model, missing, refuse_unless
 from dstok.cli.output import CommandError, about_input, complain, json_bytes, label_of, streams, texts_of, watching
 from dstok.errors import FileError, UnknownIdError
-from dstok.io.id_files import BINARY_FORMATS, ID_FORMATS, ID_WRITERS, IdWriter, Output, id_groups, id_lines
+from dstok.io.id_files import BINARY_FORMATS, ID_WRITERS, IdWriter, Output, id_groups, id_lines
 from dstok.io.text_files import GivenText, Source, open_source
+from dstok.tokenizer import Tokenizer
 
-if TYPE_CHECKING:
-    from dstok.tokenizer import Tokenizer
-
-    Spans = Iterable[tuple[int, int]]
+Spans = Iterable[tuple[int, int]]
 
 IDS = re.compile(r"[0-9\s]+|\[[0-9\s,]*\]")  # decimal, or an array
 
@@ -56,12 +51,12 @@ def run_count(arguments: Namespace) -> int:
                         progress.bar.wipe()  # the next line would be written onto the bar of a terminal
                         if limit is not None and count > limit:
                             complain(f"{name}: {count} tokens, {count - limit} over --max-tokens {limit}")
-                            code = max(code, options.OVER_BUDGET)
+                            code = max(code, OVER_BUDGET)
                         output.write(line(name, count, path))
             except (CommandError, FileError) as error:
                 progress.bar.wipe()
                 complain(error)
-                code = options.BAD
+                code = BAD
         progress.bar.close()
         if named:
             output.write(line("total", total, "total"))
@@ -213,66 +208,3 @@ def _write_parts(
                     for part in (objects(text, places, label_of(file, line)) if rows else
                                  (text[start:end].encode() for start, end in places)):
                         output.write(part)
-
-
-FIELDS = """\
-  text                  the text of the part
-  char_start, char_end  its place in the text, half-open, in code points
-  byte_start, byte_end  the same in bytes of UTF-8
-  tokens                its number of tokens, BOS and EOS included, if requested
-  file, line            with several files, with --jsonl: the text it belongs to
-
-"""
-PARTS = f"""{options.TEXT}\
---max-tokens N !  the most tokens of a part, BOS and EOS included, if requested
-{options.OUTPUT}"""
-COMMANDS = {
-    "encode": Command(
-        run_encode, "turn text into token ids", "dstok encode --format u32 --add-eos -o corpus.u32 a.txt b.txt.zst",
-        f"""{options.TEXT}\
---format {{{','.join(ID_FORMATS)}}} [ids]  the format of the ids, see below
---json
-{options.OUTPUT}""", """\
-formats:
-  ids    decimal, separated by blanks, a line for each file or record (default)
-  json   an array, a line for each file or record
-  npy    one numpy array of uint32, all files in a row
-  u32    raw little-endian uint32, all files in a row
-
-"""),
-    "decode": Command(
-        run_decode, "turn token ids into text",
-        "dstok encode notes.md | dstok decode        prints notes.md\n  dstok decode 19923 2058",
-        f"""{options.FILES}{options.MODEL}\
---format {{{','.join(ID_FORMATS)}}}  the format of the ids (default: detected from the data)
---jsonl  each line of ids is one text, written as a JSON object
-{options.FIELD}\
---json  a JSON object for each file, with its text
---errors {{replace,strict,bytes}} [replace]  unfinished characters: U+FFFD (default), an error, or their bytes unchanged
-{options.OUTPUT}""", "Words that are ids, and name no file, are the ids themselves.\n\n"),
-    "count": Command(
-        run_count, "count the tokens of a text", "dstok count --max-tokens 8000 prompts/*.txt || echo too long",
-        f"""{options.TEXT}\
---json  a JSON object for each file or record
---max-tokens N  exit with 1 if a file (with --jsonl: a record) has more tokens, and name it
-{options.OUTPUT}""", """\
-prints a number; for several files a number and a name for each, and the total; with --jsonl a number for
-each record. With --json each is an object on a line, {"name": "a.txt", "tokens": 3}, with the very name:
-elsewhere it has escapes for what cannot be printed. If a file cannot be read, the command names it on
-standard error, and counts the others.
-
-"""),
-    "truncate": Command(
-        run_truncate, "cut a text to a number of tokens", "dstok truncate --max-tokens 8000 --side left log.txt",
-        f"""{PARTS}\
---side {{left,right}} [right]  the end of the text that is cut off (default right)
---json  a JSON object for each file, with the place of the kept text
-""", f"writes the kept text itself; with --json or --jsonl a JSON object a text:\n{FIELDS}"),
-    "chunk": Command(
-        run_chunk, "cut a text into parts of a number of tokens",
-        "dstok chunk --max-tokens 512 --overlap 64 book.txt > parts.jsonl",
-        f"""{PARTS}\
---overlap N [0]  begin each part at most N tokens before the end of the last one (default 0)
---json  a JSON object for each part, as always
-""", f"a JSON object a part:\n{FIELDS}"),
-}

@@ -8,19 +8,15 @@ was found, that proves nothing, and the output says so.
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from dstok.cli import arguments as options
-from dstok.cli.arguments import Command, load_model
+from dstok.cli.arguments import DIFFERENT, load_model
 from dstok.cli.output import write_result
 from dstok.errors import DstokError
+from dstok.tokenizer import Tokenizer
 
-if TYPE_CHECKING:
-    from dstok.tokenizer import Tokenizer
-
-DIFFERENT = 1
 AT_ONCE = 1 << 12  # texts that are encoded in one call
 
 
@@ -62,13 +58,10 @@ def _difference(first: Tokenizer, second: Tokenizer) -> dict[str, Any]:
         if text is not None:
             text, _ = shrink(text, ask, True)
             break
-    settings = {name: [get(first), get(second)] for name, get in SETTINGS.items() if get(first) != get(second)}
+    one, other = ({"bos_id": tok.bos_id, "eos_id": tok.eos_id, "unicode_version": tok.inspect().unicode_version}
+                  for tok in pair)
+    settings = {name: [value, other[name]] for name, value in one.items() if value != other[name]}
     return {"text": text, "ids": None if text is None else [tok.encode(text) for tok in pair], "settings": settings}
-
-
-SETTINGS: dict[str, Callable[[Tokenizer], object]] = {
-    "bos_id": lambda tok: tok.bos_id, "eos_id": lambda tok: tok.eos_id,
-    "unicode_version": lambda tok: tok.inspect().unicode_version}
 
 
 def _candidates(first: Tokenizer, second: Tokenizer) -> Iterator[str]:
@@ -91,15 +84,3 @@ def _candidates(first: Tokenizer, second: Tokenizer) -> Iterator[str]:
         return
     if found is not None:
         yield found.text
-
-
-COMMANDS = {
-    "fingerprint": Command(
-        run, "print the fingerprint of models; if two differ, a text that shows it (exit code 1)",
-        "dstok fingerprint deepseek-v3 path/to/tokenizer.json", f"""\
-names NAME|PATH +  {options.MODEL_FILES}
-{options.UPSTREAM}{options.JSON_WORDS}{options.OUTPUT}""", """\
-Models with one fingerprint give the same ids, texts and errors, for every text.
-
-"""),
-}

@@ -12,20 +12,17 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import groupby
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dstok
 from dstok._util.columns import aligned
-from dstok.cli import arguments as options
-from dstok.cli.arguments import DEFAULT_MODEL, Command, load_model, refuse_unless
+from dstok.cli.arguments import DEFAULT_MODEL, load_model, refuse_unless
 from dstok.cli.output import write_result
-from dstok.compiled.cache import LIMIT, SWITCH, Cache
+from dstok.compiled.cache import Cache
 from dstok.errors import ModelNotFoundError, UnsupportedError
 from dstok.io.id_files import write_text
 from dstok.loading import fetched
-
-if TYPE_CHECKING:
-    from dstok.tokenizer import Tokenizer
+from dstok.tokenizer import Tokenizer
 
 WIDTH = 79  # of a line of `dstok models`: the narrowest usual terminal has 80 columns
 
@@ -151,35 +148,3 @@ def run_cache_clear(arguments: Namespace) -> None:
     cache = Cache()
     removed = cache.clear()
     write_result(arguments, {"path": cache.folder, "removed": removed}, [f"{cache.folder}: models removed: {removed}"])
-
-
-COMMANDS = {
-    "explain": Command(
-        run_explain, "show the automaton of a tokenizer's patterns", "dstok explain --text \"don't 12345\"",
-        f"""{options.MODEL}{options.UPSTREAM}\
---text TEXT  also show this text's path through the automaton
---dot FILE  also write the automaton as a graph, which Graphviz draws
---json  a JSON object with the text of each part, by its heading
-{options.OUTPUT}"""),
-    "info": Command(
-        run_info, "describe a model", "dstok info deepseek-v4",
-        f"name NAME|PATH ?  the model, as with --model\n{options.ANY_MODEL}{options.UPSTREAM}"
-        f"{options.JSON}{options.OUTPUT}"),
-    "fetch": Command(
-        run_fetch, "download a model of the hub, or an encoding of tiktoken's", "dstok fetch Qwen/Qwen3-8B", """\
-name NAME  a model of the Hugging Face hub (org/name), or o200k_base, ...
---revision R  a branch, tag or commit of the hub's model (default: main)
---json  JSON: the name and the path
-""", "Prints the path of the file in the cache.\n\n"),
-    "cache": Command(
-        run_cache, "show the compiled models that are kept for the next load", "dstok cache",
-        options.JSON + options.OUTPUT,
-        f"""\
-The first load of a model's file keeps the compiled tables here; later ones are fast. {SWITCH}=0 keeps
-nothing, {SWITCH}=FOLDER names another folder, {LIMIT}=500 is the most that it may hold, in MB.
-
-"""),
-    "cache clear": Command(run_cache_clear, "remove all of them", "dstok cache clear", options.JSON_WORDS),
-    "models": Command(run_models, "list the built-in models", "dstok models", options.JSON + options.OUTPUT,
-                      "--json also has the source of each, and its hash\n\n"),
-}

@@ -8,22 +8,27 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dstok._util.columns import aligned
-from dstok.cli import arguments as options
-from dstok.cli.arguments import SPLITTER, Command, load_splitter
+from dstok.cli.arguments import DIFFERENT, load_splitter
 from dstok.cli.output import write_result
-
-if TYPE_CHECKING:
-    from dstok.pretokenizer.splitter import Splitter
+from dstok.pretokenizer.splitter import Splitter
 
 PLACES_SHOWN = 4
 
 
 def run_show(arguments: Namespace) -> None:
     splitter = load_splitter(arguments.splitter, arguments.upstream)
-    facts = _facts(splitter)
+    analysis = splitter.analyze()
+    facts: dict[str, Any] = {  # null if there is no limit, or no text that loses any
+        "name": splitter.name, "fingerprint": analysis.fingerprint, "unicode_version": splitter.unicode_version,
+        "steps": [{"pattern": split.pattern, "behavior": split.behavior, "invert": split.invert}
+                  for split in splitter.splits],
+        "classes": len(analysis.classes), "way": splitter.strategy(), "loses_text": analysis.loses_text,
+        "look_ahead": analysis.look_ahead, "longest_piece": analysis.longest_piece,
+        "cut_places": [{"left": place.left.ranges, "right": place.right.ranges} for place in analysis.cut_places],
+    }
     rows = [*_rows(splitter, facts)]
     if arguments.text is not None:
         pieces = splitter.pieces(arguments.text)
@@ -32,19 +37,6 @@ def run_show(arguments: Namespace) -> None:
             by = "gap" if piece.step is None else f"step {piece.step}, alternative {piece.alternative}"
             rows.append(("" if number else "pieces", f"{piece.text!r} ({by})"))
     write_result(arguments, facts, aligned(rows))
-
-
-def _facts(splitter: Splitter) -> dict[str, Any]:
-    """The facts of `show` as JSON: null if there is no limit, or no text that loses any."""
-    analysis = splitter.analyze()
-    places = [{"left": place.left.ranges, "right": place.right.ranges} for place in analysis.cut_places]
-    return {
-        "name": splitter.name, "fingerprint": analysis.fingerprint, "unicode_version": splitter.unicode_version,
-        "steps": [{"pattern": split.pattern, "behavior": split.behavior, "invert": split.invert}
-                  for split in splitter.splits],
-        "classes": len(analysis.classes), "way": splitter.strategy(), "loses_text": analysis.loses_text,
-        "look_ahead": analysis.look_ahead, "longest_piece": analysis.longest_piece, "cut_places": places,
-    }
 
 
 def _rows(splitter: Splitter, facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -81,31 +73,9 @@ def run_diff(arguments: Namespace) -> int:
         ("text", repr(difference.text)),
         ("first", _quoted(difference.pieces, difference.spans if alike else [])),
         ("second", _quoted(difference.others, difference.other_spans if alike else []))]))
-    return options.DIFFERENT
+    return DIFFERENT
 
 
 def _quoted(pieces: list[str], spans: list[tuple[int, int]]) -> str:
     places = [f" ({start}:{end})" for start, end in spans] or [""] * len(pieces)
     return " ".join(f"{piece!r}{place}" for piece, place in zip(pieces, places)) or "no pieces"
-
-
-GROUP = "examine a pre-tokenizer, compare two", "A pre-tokenizer without its tokenizer."
-NOTES = f"""\
-SPLITTER is {SPLITTER.replace(', regex:', ',' + chr(10) + 'regex:').replace(', the path', ',' + chr(10) + 'the path')}.
-
-"""
-COMMON = options.UPSTREAM + options.JSON + options.OUTPUT
-COMMANDS = {
-    "splitter show": Command(
-        run_show, "show the steps of a splitter, and its properties for every text",
-        "dstok splitter show gpt-2 --text \"don't 12345\"", f"""{COMMON}\
-splitter SPLITTER  the splitter to show
---text TEXT  also show this text's pieces
-""", NOTES),
-    "splitter diff": Command(
-        run_diff, "find the shortest text that two splitters cut differently (exit code 1)",
-        "dstok splitter diff 'regex:\\d+' 'regex:[0-9]+'", f"""{COMMON}\
-one SPLITTER  the first splitter
-other SPLITTER  the second splitter
-""", NOTES),
-}

@@ -12,20 +12,17 @@ import json
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dstok._util.files import visible
-from dstok.cli import arguments as options
-from dstok.cli.arguments import DEFAULT_MODEL, Command, TextOptions, refuse_unless
+from dstok.cli.arguments import DEFAULT_MODEL, TextOptions, refuse_unless
 from dstok.cli.output import about_input, colours_wanted, label_of, streams, terminal_width, texts_of
 from dstok.io.passages import Passage, Place, passages, whole_passage
 from dstok.io.text_files import Source
+from dstok.tokenizer import Tokenizer
 
-if TYPE_CHECKING:
-    from dstok.tokenizer import Tokenizer
-
-    # id, start and end in bytes, in code points, piece number (None: of no piece), whether it is an added token
-    TokenRow = tuple[int, int, int, int, int, int | None, bool]
+# id, start and end in bytes, in code points, piece number (None: of no piece), whether it is an added token
+TokenRow = tuple[int, int, int, int, int, int | None, bool]
 
 LINES_AT_ONCE = 4096
 HEADERS = {
@@ -212,53 +209,3 @@ def run_show(arguments: Namespace) -> None:
                 output.write(heading(source.name if len(arguments.files) > 1 else None, line).encode())
                 for row in shown(text, Lines(columns, colours, arguments.ids)):
                     output.write(row.encode())
-
-
-LABELS = "  file, line            with several files, with --jsonl: the text it belongs to\n\n"
-FORMAT = f"""\
---format {{json,table}} [json]  JSON lines (default), or a table for people
---json
-{options.OUTPUT}"""
-COMMANDS = {
-    "dump": Command(
-        run_dump, "show each token with its bytes and its place", "dstok dump --format table notes.md | less",
-        options.TEXT + FORMAT, f"""\
-a JSON object a token:
-  id, token             its number, and its name in the vocabulary
-  text                  its text; null if its bytes are not whole characters
-  bytes                 its bytes, in hexadecimal
-  byte_start, byte_end  its place in the text, half-open, in bytes
-  char_start, char_end  the same in code points: the characters it touches
-  piece                 the number of its piece (pre-token), from 0 on
-  special               whether it is an added token
-{LABELS}"""),
-    "pieces": Command(
-        run_pieces, "show each piece, with the step that matched it",
-        "echo \"don't 12345\" | dstok pieces --format table",
-        f"""{options.INPUT.replace(options.MODEL, options.ANY_MODEL).replace(" [all]", "")}{FORMAT}\
---count  show each distinct piece with its frequency instead, the most frequent first (JSON: text, count); texts of
- added tokens are then plain text
---splitter S  with --count: another splitter: {options.SPLITTER}
---memory MB  with --count: the memory for distinct pieces; more of them go to disk (default 1024)
---threads N  with --count: threads, which share the memory (default 1)
---work FOLDER  with --count: keep what is counted in this folder until the output is written: the same command goes on
- from there after it was stopped (default: a folder for temporary files)
-""", f"""\
-a JSON object a piece:
-  text, byte_start, byte_end, char_start, char_end
-  step, alternative     the step and alternative that matched it, from 0 on; null for a gap between matches
-  token_id              the id of an added token, else null
-{LABELS}"""),
-    "show": Command(
-        run_show, "show the tokens of a text, with their borders", "dstok show --ids notes.md",
-        f"""{options.TEXT}\
---ids  also show the ids, below each line
---width N  the width of a line (default: the terminal's; 0, or no terminal: the text's own lines)
---color {{auto,always,never}} [auto]  colours (default: on a terminal, if neither NO_COLOR nor TERM=dumb is set)
---json  the rows of `dstok dump` instead
-{options.OUTPUT}""", """\
-│ ends a piece, ┆ a token inside a piece. · is a blank, ⇥ a tab, ↵ a line feed; an invisible character
-appears as its number. [é c3┆a9] is a character of several tokens, with the bytes of each; «x» is an added token.
-
-"""),
-}

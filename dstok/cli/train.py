@@ -1,13 +1,10 @@
 """`dstok train` and its actions: texts -> counts of pieces -> a vocabulary; and `dstok pieces --count`.
 
-In: paths of files, folders and globs, counts files, models. Out: the folder of --out with tokenizer.json, train.json
-and, if BOS and the like are named, tokenizer_config.json; a counts file; a row a tokenizer or a distinct piece; a line
-of totals, or JSON. Invariants: the same command continues where it stopped, and writes the same bytes anywhere; a file
-with its name is complete. The counts of `pieces --count` equal those of whole texts in one call of
-`dstok.training.count_pieces`: a file is read in blocks, and passed on in parts that are cut only where every text may
-be cut (`Analysis.may_cut`). Memory holds tables of --memory, a block of text for each thread, and the text between two
-such places. With --work the counts go to disk after each `SEGMENT` of text, and a journal names the spills and the
-place where their texts end: both at once or not at all, so nothing is counted twice or left out.
+In: paths of files, folders and globs, counts files, models. Out: the folder of --out; a counts file; a row a tokenizer
+or a distinct piece; a line of totals, or JSON. Invariants: the same command continues where it stopped, and writes the
+same bytes anywhere; a file with its name is complete. The counts of `pieces --count` equal those of whole texts in one
+call: a file is read in blocks, and cut only where every text may be cut (`Analysis.may_cut`). With --work the counts go
+to disk after each `SEGMENT` of text, and a journal names the spills and the place where their texts end: both at once.
 """
 
 from __future__ import annotations
@@ -24,12 +21,13 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 import dstok
 from dstok._util.arguments import not_utf8, thread_count, utf8
 from dstok._util.files import WholeFile, available_cpus, file_faults, reason, write_at_once
 from dstok._util.resumable import ResumableFolder, as_json, file_hash, read_json
-from dstok.cli import arguments as options
-from dstok.cli.arguments import Command, inputs_of, load_model, load_splitter, refuse_unless
+from dstok.cli.arguments import DIFFERENT, inputs_of, load_model, load_splitter, refuse_unless
 from dstok.cli.output import (
     OF_MERGES,
     WORDS,
@@ -49,7 +47,7 @@ from dstok.errors import FileError
 from dstok.formats import AddedToken
 from dstok.io.id_files import Output
 from dstok.io.text_files import Source, checked_change, open_source, records
-from dstok.pretokenizer.splitter import Splitter
+from dstok.pretokenizer.splitter import Splitter, span_pass_of
 from dstok.training.edit import extend, most_used, pieces_of, trim_vocab
 from dstok.training.piece_counts import CountsFile, PieceCounter, count_together, merge_counts
 from dstok.training.run import MANIFEST, TOKENIZER, TrainingFolder, check, check_made_by, plan_of, trained_in
@@ -123,22 +121,16 @@ def parts(
             source.gave(1)
             continue
         held += memoryview(data)[max(0, len(data) - (end - after)) :] if not held else data
-        at = _cut(held, may_cut)
-        source.gave(at)
-        if at:
-            yield part(at)
+        # The last place where the text may be cut, if it is near the end, and not beside a byte that is no UTF-8; or 0.
+        tail = bytes(held[-MAY_CUT_WITHIN:]).decode("utf-8", "surrogateescape")
+        at = next((at for at in range(len(tail) - 1, 0, -1) if may_cut(tail[at - 1], tail[at])
+                   and not any("\ud800" <= char <= "\udfff" for char in tail[at - 1 : at + 1])), 0)
+        size = at and len(held) - len(tail[at:].encode("utf-8", "surrogateescape"))
+        source.gave(size)
+        if size:
+            yield part(size)
     if held:
         yield part(len(held))
-
-
-def _cut(text: bytearray, may_cut: MayCut) -> int:
-    """The last place where the text may be cut, if it is near the end; else 0. Never beside a byte that is no UTF-8."""
-    tail = bytes(text[-MAY_CUT_WITHIN:]).decode("utf-8", "surrogateescape")
-    for at in range(len(tail) - 1, 0, -1):
-        left, right = tail[at - 1], tail[at]
-        if not ("\ud800" <= left <= "\udfff" or "\ud800" <= right <= "\udfff") and may_cut(left, right):
-            return len(text) - len(tail[at:].encode("utf-8", "surrogateescape"))
-    return 0
 
 
 class Work(ResumableFolder):
@@ -197,8 +189,6 @@ class Work(ResumableFolder):
 
 def count_pieces(arguments: Namespace) -> None:
     """Counts pieces, and writes the counts, as `dstok pieces --count` wants it."""
-    from dstok.pretokenizer.splitter import Splitter, span_pass_of
-
     refuse_unless(arguments.special in (None, "none"), "--special", "pieces without --count, which counts plain text")
     files = arguments.files
     if arguments.splitter is not None:
@@ -414,7 +404,7 @@ def _repeat(arguments: Namespace) -> int:
     different = sorted(name for name in {*known, *found} if known.get(name) != found.get(name))
     words = f"different: {', '.join(different)}" if different else "the same tokenizer, from the same pieces"
     write_result(arguments, {"different": different}, [words])
-    return options.DIFFERENT if different else 0
+    return DIFFERENT if different else 0
 
 
 def run_report(arguments: Namespace) -> None:
@@ -487,90 +477,9 @@ def run_extend(arguments: Namespace) -> None:
 
 
 def run_trim(arguments: Namespace) -> None:
-    import numpy as np
-
     tok, counts = _change(arguments)
     less, ids = trim_vocab(tok, most_used(tok, counts, arguments.vocab_size))
     _write_changed(arguments, less, "lost_tokens", tok.vocab_size - less.vocab_size, "tokens fewer")
     if arguments.map is not None:
         with file_faults(arguments.map), WholeFile(arguments.map) as file:
             np.save(file, ids)
-
-
-COUNTING = f"""\
-files IN *  files, folders and globs to read
---like NAME|PATH [deepseek-v3]  cut and normalize as this model, tokenizer.json or preset (default deepseek-v3)
-{options.READING}\
---memory SIZE [1GB]  for the tables of distinct pieces, such as 4GB (default 1GB); more of them go to disk; then for
- the merges
---workers N workers  processes, and threads for the merges (default: one a processor)
-"""
-COUNTS_OUT = "--out FILE !  the counts file to write\n"
-CHANGE = f"""\
-counts COUNTS  a counts file of pieces that the model cuts
-{options.MODEL}{options.UPSTREAM}\
---vocab-size N !  ids of the new vocabulary
---out FILE !  the tokenizer.json to write, or a folder
-"""
-COMMANDS = {
-    "train": Command(
-        run_train, "train a vocabulary on files of text, exactly as upstream does",
-        "dstok train data --like deepseek-v3 --vocab-size 32000 --special '<s>' --out tok", f"""{COUNTING}\
---counts FILE  train from a counts file, not from texts
---out DIR  the folder to write; a started one is continued
---vocab-size N [30000]  tokens (default 30000)
---special TOKEN *  a special token; they get the first ids, in their order
---bos TOKEN  the special token that begins texts, as the files will say
---eos TOKEN  the special token that ends texts, as the files will say
---pad TOKEN  the special token that fills rows, as the files will say
---unk TOKEN  the special token that is unknown, as the files will say
---min-frequency N [0]  merge no pair that occurs less often
---max-token-length N  merged tokens are shorter, in bytes
---drop-below N  leave out pieces that occur less often, as if the texts had them not (default: none)
---superwords PATTERN *  learn in two stages: --words N tokens as --like cuts, then merges in the pieces that this
- pattern cuts, such as '[^\\n]+|\\n+'; several patterns are steps
---words N  tokens of the first stage
---repeat TRAIN.JSON  train again with its settings, and compare (exit code 1 if anything differs)
-{options.JSON_WORDS}""", """\
-Inputs: .jsonl (.ndjson, .json; a document a line), .txt .md (a document a file, or with --lines a
-line), .parquet, .arrow; .gz .zst .bz2 .xz of text and JSON lines. Folders are read recursively.
-The alphabet is always all 256 bytes, so that the tokenizer can spell every text.
-
-  dstok train count FILE...     count pieces, to train from at many settings
-  dstok train merge COUNTS...   add up counts files, with weights
-  dstok train extend COUNTS     more tokens for a model, which keeps its ids
-  dstok train trim COUNTS       fewer tokens for a model, by use
-  dstok train report FILE...    compare tokenizers: tokens, bytes a token, tokens a word
-
-"""),
-    "train count": Command(
-        run_count, "count the pieces of files, for trainings",
-        "dstok train count data --like deepseek-v3 --out data.counts", COUNTING + COUNTS_OUT + options.JSON_WORDS),
-    "train merge": Command(
-        run_merge, "add up counts files", "dstok train merge web.counts code.counts --weights 1,3 --out all.counts",
-        f"""\
-files COUNTS +  counts files
---weights N,...  whole numbers: how often each file counts (default 1)
-{COUNTS_OUT}{options.JSON_WORDS}"""),
-    "train extend": Command(
-        run_extend, "give a model more tokens; it keeps its ids and merges",
-        "dstok train extend ru.counts -m deepseek-v3 --vocab-size 140000 --out more.json", CHANGE + options.JSON_WORDS),
-    "train trim": Command(
-        run_trim, "keep the tokens of a model that counts use most",
-        "dstok train trim my.counts -m deepseek-v3 --vocab-size 50000 --out less.json --map map.npy", f"""{CHANGE}\
---map FILE  write the map from old to new ids: .npy, int64, -1 for a lost one
-{options.JSON_WORDS}"""),
-    "train report": Command(
-        run_report, "compare tokenizers: tokens, bytes a token, tokens a word",
-        "dstok train report data -m deepseek-v3 -m tiktoken:o200k_base --language lang --plot a.svg", f"""\
-files IN *  files, folders and globs of texts
--m, --model NAME|PATH|SPEC *  a model, or another's tokenizer; may be given several times
---language F  the key or column with the language of each text: a row for each, too
-{options.CORPORA}\
---plot FILE  write a picture, too: .svg, .png or .pdf
-{options.JSON}{options.OUTPUT}""", """\
-Beside the models and files of dstok, -m takes what `dstok verify` takes: tokenizers:FILE, tiktoken:NAME,
-transformers:FOLDER, llama_cpp:FILE, MODULE:NAME and others. A word is a run of characters without white space.
-
-"""),
-}

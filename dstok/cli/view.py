@@ -7,31 +7,26 @@ models` lists and those that the command line names.
 
 from __future__ import annotations
 
+import webbrowser
 from argparse import Namespace
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import dstok
 from dstok._util.arguments import characters
 from dstok._util.files import reason
-from dstok.chat.versions import versions
-from dstok.cli import arguments as options
-from dstok.cli.arguments import DEFAULT_MODEL, Command, load_model, model_of, refuse_unless
+from dstok.cli.arguments import DEFAULT_MODEL, load_model, model_of, refuse_unless
 from dstok.cli.output import CommandError, about_input, json_bytes
 from dstok.errors import FileError
 from dstok.io.id_files import Output
 from dstok.io.text_files import open_source, text_of
-
-if TYPE_CHECKING:
-    from dstok.viewer.reading import Reading
-    from dstok.viewer.server import Asked, ReadText
+from dstok.viewer.html import page_of
+from dstok.viewer.reading import Reading, read_ids
+from dstok.viewer.server import MAX_TEXT, Asked, ReadText, Requests, ViewServer, reader_of
 
 
 def run_view(arguments: Namespace) -> None:
-    from dstok.viewer.server import Asked, Requests
-
     name, text = _text(arguments)
     if arguments.model is None:
         arguments.model = model_of(arguments.chat) if arguments.chat else DEFAULT_MODEL
@@ -41,8 +36,6 @@ def run_view(arguments: Namespace) -> None:
     readers, foreign = _readers(arguments, *names)
     requests = Requests(readers, asked, name, foreign)
     if arguments.output is not None or arguments.json:
-        from dstok.viewer.html import page_of
-
         with about_input(name):
             sheet = requests.sheet(requests.begin)
         page = "" if arguments.json else page_of(sheet, f"{name}: tokens")
@@ -52,7 +45,16 @@ def run_view(arguments: Namespace) -> None:
         return
     with about_input(name):
         requests.sheet(asked if asked.kind else asked._replace(text=""))  # errors now, not in the page
-    _serve(arguments, requests)
+    try:
+        server = ViewServer(requests, arguments.port or 0)
+    except (OSError, OverflowError) as error:
+        why = reason(error) if isinstance(error, OSError) else str(error)
+        raise CommandError(f"--port {arguments.port}: {why}") from error
+    with server, suppress(KeyboardInterrupt):
+        print(f"dstok view: {server.address} (Ctrl-C ends it)", flush=True)
+        if not arguments.no_browser:
+            webbrowser.open(server.address)
+        server.serve_forever(poll_interval=0.1)
 
 
 def _text(arguments: Namespace) -> tuple[str, str]:
@@ -63,8 +65,6 @@ def _text(arguments: Namespace) -> tuple[str, str]:
         for option in ("output", "json", "chat"):
             refuse_unless(getattr(arguments, option) in (None, False), f"--{option}", "a FILE")
         return "", ""
-    from dstok.viewer.server import MAX_TEXT
-
     data = b""
     with open_source(arguments.files[0]) as source:
         for block in source.blocks():
@@ -96,8 +96,6 @@ def _readers(arguments: Namespace, name: str, other: str) -> tuple[dict[str, Rea
 
     The models that the command names are loaded now, so that a broken model is not reported as a broken text.
     """
-    from dstok.viewer.server import reader_of
-
     def loaded(name: str) -> ReadText:
         model = load_model(name, upstream)
         return reader_of(lambda: model)
@@ -121,7 +119,6 @@ def _foreign(spec: str, model: str, upstream: str | None) -> ReadText:
     """A reader of texts with another library's tokenizer."""
     from dstok.conformance.engines import CandidateError, open_engine
     from dstok.conformance.upgrade import model_file
-    from dstok.viewer.reading import read_ids
 
     like = load_model(model, upstream)
     with model_file(model) as file:
@@ -143,43 +140,3 @@ def _foreign(spec: str, model: str, upstream: str | None) -> ReadText:
         return read_ids(name, text, ids, like, None if spans is None else list(spans))
 
     return reader
-
-
-def _serve(arguments: Namespace, requests: Any) -> None:
-    import webbrowser
-
-    from dstok.viewer.server import ViewServer
-
-    try:
-        server = ViewServer(requests, arguments.port or 0)
-    except (OSError, OverflowError) as error:
-        why = reason(error) if isinstance(error, OSError) else str(error)
-        raise CommandError(f"--port {arguments.port}: {why}") from error
-    with server, suppress(KeyboardInterrupt):
-        print(f"dstok view: {server.address} (Ctrl-C ends it)", flush=True)
-        if not arguments.no_browser:
-            webbrowser.open(server.address)
-        server.serve_forever(poll_interval=0.1)
-
-
-COMMANDS = {
-    "view": Command(
-        run_view, "show the tokens of a text in a browser", "dstok view --compare deepseek-r1 notes.md", f"""\
-files FILE *  the first text to show; - is standard input
-{options.ANY_MODEL}{options.UPSTREAM}\
---compare NAME|SPEC  another tokenizer to show beside it
---chat V {{{','.join(version.name for version in versions())}}}  read the file as a conversation in this version of the
- format, with the version's model
---special {{all,none,raise}}  how to read texts of added tokens: all as tokens (default, but in messages none), none as
- tokens, raise refuses them
-{options.ERRORS}{options.EDGES.format("", "")}\
---port N  the port of the address (default: a free one)
---no-browser  print the address and open no browser
---json  print FILE's tokens as JSON, as the page saves them, instead of a page
-{options.OUTPUT}""", """\
---output writes the page to a file that needs nothing else. Without it, the page comes from an address of
-this machine that contains a random key; nothing leaves the machine. --compare takes the candidates of
-`dstok verify`: a model, or a tokenizer of yours, such as tokenizers:tokenizer.json.
-
-"""),
-}

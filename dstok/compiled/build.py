@@ -78,9 +78,7 @@ def build_tables(model: ModelDescription) -> Tables:
     return Tables(header, sections, None, bpe)
 
 
-def describe_tables(
-    tables: Tables, added: tuple[AddedToken, ...], config: TokenizerConfig,
-) -> ModelDescription:
+def describe_tables(tables: Tables, added: tuple[AddedToken, ...], config: TokenizerConfig) -> ModelDescription:
     """The description that `build_tables` made `tables` from, with the parts that belong to one tokenizer."""
     header, raw_ids = tables.header, frozenset(tables.header.raw_ids)
     starts, blob = array("I", bytes(tables.sections["starts"])), bytes(tables.sections["blob"])
@@ -137,12 +135,7 @@ def character_matrix(pairs: array[int], split: bool = False) -> bytes:
 
     8 rows of 8 bits, the joiner (core/split/matrix.h), then the class of each code point as a table of two stages, page
     numbers and pages. With the merges (" ", "t"), (" t", "he") and ("h", "e") the pairs are " t", "th" and "he". So
-    "the cat" may be cut before the space only, and "!?" before the question mark:
-
-    >>> pairs = array("Q", [ord(left) << 32 | ord(right) for left, right in [" t", "th", "he"]])
-    >>> rows = character_matrix(pairs)[:CLASSES]
-    >>> [rows[ASCII_CLASSES[ord(char)]] == 1 << ASCII_CLASSES[ord("a")] for char in " a!"]
-    [True, True, False]
+    "the cat" may be cut before the space only, and "!?" before the question mark.
     """
     pages, numbers = _classes()
     return facts.matrix_rows(pairs, pages, numbers, split).ljust(MATRIX_HEAD, b"\0") + numbers + pages

@@ -8,9 +8,6 @@
     conformance                 pytest: the checks as tests of your own project
     compare, Comparison         what texts cost tokenizers: tokens, bytes a token, tokens a word
 
-Imports run from `verify` down: checks, causes, hypotheses, report; worker (a tokenizer in a process of
-its own), engines (tokenizers of all kinds), texts, automaton_guide. `dstok` itself does not import this package.
-
 >>> import dstok
 >>> from dstok.conformance import verify
 >>> tok = dstok.load("deepseek-v3")

@@ -1,13 +1,10 @@
 """The kit's knowledge of a tokenizer: its tokens, the states of its automaton, the characters that lead there.
 
-In: a dstok `Tokenizer`; ids. Out: `Guide`: a shortest way to each state of the automaton, some members of each
-equivalence class to stand for it, and characters that make a wrong boundary visible.
-Invariant: the same tokenizer gives the same guide. An id that its tokenizer lacks stands for a byte of no text.
-
-A model of characters has no automaton that cuts. Its classes are the kinds of characters that its cuts and its text
-before merging depend on, each in the vocabulary or not. Its two states are the start of a text, and later places.
-The ids show a wrong boundary only where a merge would go across it. So for each pair of classes the guide looks for
-characters that "glue": the bytes of both, merged as one piece, give a token across the border.
+In: a dstok `Tokenizer`; ids. Out: `Guide`: a shortest way to each state of the automaton, some members of each class to
+stand for it, and characters that make a wrong boundary visible: the ids show one only where a merge would go across it,
+so for each pair of classes the guide looks for characters that "glue": merged as one piece, they give a token across
+the border. A model of characters has no automaton that cuts: its classes are kinds of characters, each in the
+vocabulary or not; its states are the start of a text, and later places. Invariant: the same tokenizer gives the same.
 """
 
 from __future__ import annotations
@@ -69,8 +66,6 @@ class Guide:
         """Computes now what is else computed on first use: a check's time is for its texts."""
         _ = self.access, self.representatives, self.interesting, self._vocabulary_pairs
 
-    # The automaton
-
     @lazy
     def access(self) -> dict[int, Word]:
         """A shortest way from the start to each state inside a piece."""
@@ -87,8 +82,6 @@ class Guide:
 
     def classes_of(self, text: str) -> Word:
         return tuple(self.alphabet.class_of(char) for char in text)
-
-    # The members of a class
 
     @lazy
     def representatives(self) -> tuple[str, ...]:
@@ -124,8 +117,6 @@ class Guide:
             for first, last in members.ranges:
                 codes.update((first - 1, first, last, last + 1))
         return tuple(code for code in sorted(codes) if 0 <= code < 0x110000 and code not in SURROGATES)
-
-    # Visibility
 
     def merged(self, text: str) -> list[int]:
         """The ids of `text` as one piece."""
@@ -177,8 +168,6 @@ class Guide:
                 except UnicodeDecodeError:
                     continue
         return texts
-
-    # Words of classes as texts
 
     def spell(self, word: Word) -> str:
         """A text of these classes in which neighbours glue wherever possible."""

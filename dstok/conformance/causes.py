@@ -1,13 +1,11 @@
 """Two tokenizers side by side: their differences, the smallest text that still shows one, and the cause by its name.
 
 In: two runners; differences, one after another. Out: `Cause`s, each with its smallest text and the number of texts it
-explains. Invariant: the result of `shrink` still differs; without any one of its characters the two agree, unless the
-tries or the time ran out. A cause named by a hypothesis predicts the candidate's ids on its text exactly. It is tried
-on further texts, made to tell it from others: the share of right predictions is the evidence. Every difference gets a
-cause: a known one that predicts it, else the text is shrunk, and explained by the catalog of hypotheses, by characters
-in another class, by the order of merges, or by what is seen.
-Source: Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input" (ddmin), with all the parts of one
-round tried in one request.
+explains: a known one that predicts the difference, else the text is shrunk, and explained by the catalog of hypotheses,
+by characters in another class, or by what is seen. Invariant: the result of `shrink` still differs; without any one of
+its characters the two agree, unless the tries or the time ran out. A hypothesis predicts the candidate's ids on the
+text exactly, and is tried on further texts that tell it from others: the share of right predictions is the evidence.
+Source: Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input" (ddmin).
 """
 
 from __future__ import annotations
@@ -18,12 +16,13 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import accumulate, islice, product
 from typing import NamedTuple, TypeVar
 
 from dstok.conformance import texts as texts_of
 from dstok.conformance.automaton_guide import Guide, bytes_of, ends, spelled
-from dstok.conformance.hypotheses import ADDED, SET, Hypothesis, Ids, Pipeline, catalog, class_override, truncations
+from dstok.conformance.hypotheses import ADDED, SET, Hypothesis, Ids, Pipeline, catalog, truncations
 from dstok.conformance.worker import LATE, Fault, OutOfTimeError, Row, Runner
 from dstok.unicode import category_of
 from dstok.viewer.reading import merge_steps
@@ -203,14 +202,12 @@ class Explainer:
         """The new cause of a difference; None if causes are known and the search is off or runs out of time."""
         self.smallest = difference
         with suppress(OutOfTimeError):
-            if search:
-                return self._diagnose(difference)
-        if isinstance(self.smallest.found, Fault):
-            return self._add(_fault(self.smallest))
+            if search and (cause := self._diagnose(difference)):
+                return cause
+        if isinstance(fault := self.smallest.found, Fault):
+            return self._add(Cause(FAULTS[fault.kind], fault.message, *self.smallest))
         return None if self.causes else self._add(
             Cause(UNKNOWN, "no time was left to look for the cause", *self.smallest))
-
-    # Known causes
 
     def _known(self, difference: Difference) -> Cause | None:
         return next((cause for cause in self.causes if self._explains(cause, difference)), None)
@@ -240,15 +237,14 @@ class Explainer:
         for first, target in [*known.items()][:1]:
             for char in dict.fromkeys(difference.text):
                 if char not in known and class_of(char) == class_of(first):
-                    wider = class_override(self.pipeline, {**known, char: target}, SET, "")
+                    wider = Hypothesis(SET, "", partial(self.pipeline.reclassified, {**known, char: target}))
                     if wider.predict(difference.text) == difference.found and self._holds(wider, char):
                         known[char] = target
                         return True
         return False
 
-    # New causes
-
-    def _diagnose(self, difference: Difference) -> Cause:
+    def _diagnose(self, difference: Difference) -> Cause | None:
+        """Shrinks the text, and finds the cause; None for a fault, which names itself."""
         text = difference.text
         if isinstance(difference.found, Fault):  # shrunk as long as it is of this kind
             kind = difference.found.kind
@@ -256,7 +252,7 @@ class Explainer:
             _, self.smallest = shrink(text, lambda texts: [
                 each if each and isinstance(each.found, Fault) and each.found.kind == kind else None
                 for each in self.pair.compare(texts)], difference, tries)
-            return self._add(_fault(self.smallest))
+            return None
         history = list(self.pair.history)
         self.pair.fresh()
         if self.pair.compare([text]) == [None]:
@@ -268,9 +264,9 @@ class Explainer:
             small = self.smallest = self._simplified(self.smallest)
             known = self._known(small) or self.diagnosed.get(small)
             if known is None:
-                self.diagnosed[small] = self._add(self._by_hypothesis(small) or self._by_class(small)
-                                                  or self._by_merges(small) or self._by_sight(small))
-                return self.diagnosed[small]
+                self.diagnosed[small] = known = self._add(
+                    self._by_hypothesis(small) or self._by_class(small) or self._by_effect(small))
+                return known
         known.count += 1
         return known
 
@@ -323,8 +319,6 @@ class Explainer:
         words = "an earlier text changes the ids of a later one (a cache or piece table with colliding keys)"
         return Cause(STATE, words, *small, before=tuple(texts[:-1]))
 
-    # Hypotheses
-
     def _by_hypothesis(self, small: Difference) -> Cause | None:
         assert not isinstance(small.found, Fault)
         lengths = list(truncations(self.pipeline, small.text, small.found))
@@ -335,10 +329,20 @@ class Explainer:
     def _by_class(self, small: Difference) -> Cause | None:
         """Treats one character of the text as a member of another class."""
         own, fitting = self.guide.alphabet.class_of, list[Hypothesis]()
+
+        def in_words(number: int) -> str:
+            """The general categories of a class, and a member."""
+            members = self.guide.alphabet.classes[number]
+            letters = 1 if len(members) > 60 else 2
+            names = sorted({category_of(ord(char))[:letters] for char in self.guide.members[number]})
+            script = "ASCII " if members.ranges[-1][1] < 0x80 else ""
+            return f"{script}{'/'.join(names)} (like {self.guide.representatives[number]!r})"
+
         for char, number in product(list(dict.fromkeys(small.text))[:8], self.guide.classes):
             self.pair.clock.check()
-            words = (describe_class(self.guide, one) for one in (own(char), number))
-            one = class_override(self.pipeline, {char: number}, SET, f"members of {' taken as '.join(words)}")
+            words = f"members of {in_words(own(char))} taken as {in_words(number)}"
+            taken = {char: number}
+            one = Hypothesis(SET, words, partial(self.pipeline.reclassified, taken), taken)
             if number != own(char) and one.predict(small.text) == small.found and self._holds(one, char):
                 fitting.append(one)
         points = texts_of.code_points(self.guide, map(ord, dict.fromkeys(small.text[:8])))
@@ -350,9 +354,8 @@ class Explainer:
             return None
         tried = self._tried(fitting, [*texts_of.neighbours(self.guide, small.text), *further])
         keys = [(round(right / max(telling, 1), 2), telling) for right, telling in tried]
-        at = keys.index(max(keys))  # of two that are always right, the more informative one
-        one = fitting[at]
-        return Cause(one.cause, one.title, *small, one, tried[at]) if keys[at] > (SURE, 0) else None
+        key, one, evidence = max(zip(keys, fitting, tried), key=lambda row: row[0])  # of equals the more informative
+        return Cause(one.cause, one.title, *small, one, evidence) if key > (SURE, 0) else None
 
     def _tried(self, hypotheses: list[Hypothesis], around: list[str]) -> list[tuple[int, int]]:
         """For each: (how many texts it predicts, how many it expects to differ)."""
@@ -370,17 +373,18 @@ class Explainer:
         [(right, telling)] = self._tried([one], list(texts_of.code_points(self.guide, [ord(char)])))
         return right >= SURE * telling
 
-    # Visible effects
-
-    def _by_merges(self, small: Difference) -> Cause | None:
-        """The pieces are right but merged in another order, or they are cut where no class explains it."""
-        if not self._inside_pieces(small):
-            return None
-        longest = self._longest_piece(small.text)
-        if longest >= LONG_PIECE:
+    def _by_effect(self, small: Difference) -> Cause:
+        """Names what is seen: pieces merged in another order, or cut where no class explains it, or lost text."""
+        assert not isinstance(small.found, Fault)
+        if self.pipeline.reference(small.text) != small.expected:
+            return Cause(UNKNOWN, "the reference is not the tokenizer that dstok knows under this name", *small)
+        if self._loses(small.text, small.found):
+            return Cause(LOST, "the ids do not stand for the bytes of the text", *small)
+        inside, longest = self._inside_pieces(small), self._longest_piece(small.text)
+        if inside and longest >= LONG_PIECE:
             return Cause(LONG, f"pieces of {longest} bytes or more are merged in another way than shorter ones", *small)
-        if self._always_cut(small):
-            return None
+        if not inside or self._always_cut(small):
+            return Cause(PIECES, self._sight(small.text), *small)
         detail = self._merge_detail(small)
         if detail == NO_MERGE:
             return Cause(ADDED, "an added token is not found in some texts", *small)
@@ -439,28 +443,6 @@ class Explainer:
         """Whether these ids stand for other bytes than the model sees."""
         return b"".join(bytes_of(self.guide, id) for id in found) != self.guide.model.seen(text).encode()
 
-    def _by_sight(self, small: Difference) -> Cause:
-        assert not isinstance(small.found, Fault)
-        if self.pipeline.reference(small.text) != small.expected:
-            return Cause(UNKNOWN, "the reference is not the tokenizer that dstok knows under this name", *small)
-        if self._loses(small.text, small.found):
-            return Cause(LOST, "the ids do not stand for the bytes of the text", *small)
-        return Cause(PIECES, self._sight(small.text), *small)
-
     def _sight(self, text: str) -> str:
         word = "".join(self.guide.representatives[number] for number in self.guide.classes_of(text[:6]))
         return f"in texts such as {word!a}"
-
-
-def _fault(small: Difference) -> Cause:
-    assert isinstance(small.found, Fault)
-    return Cause(FAULTS[small.found.kind], small.found.message, *small)
-
-
-def describe_class(guide: Guide, number: int) -> str:
-    """A class in words: its general categories, and a member."""
-    members = guide.alphabet.classes[number]
-    letters = 1 if len(members) > 60 else 2
-    names = sorted({category_of(ord(char))[:letters] for char in guide.members[number]})
-    script = "ASCII " if members.ranges[-1][1] < 0x80 else ""
-    return f"{script}{'/'.join(names)} (like {guide.representatives[number]!r})"

@@ -1,11 +1,10 @@
 """Plans the checks of `verify`, and does those that are more than comparing texts.
 
 In: the names of the wanted checks, the caller's texts; a pair of runners. Out: the checks in their order, each with its
-share of the time; the causes of a check, with None for a step that found none. A `Check` counts the work done in time.
-Invariant: checks that find most in the least time come first, and only the last may take all the time left. Each other
-call must agree with `encode` of one text, which is not judged here. A time is processor time of the candidate's own
-process, the least of several. A kind of text is super-linear if four times the text costs at least `FACTOR` times as
-much, at two pairs of sizes, and the largest text takes long enough to measure.
+share of the time; the causes of a check, with None for a step that found none. Invariant: checks that find most in the
+least time come first, and only the last may take all the time left. Each other call must agree with `encode` of one
+text. A time is processor time of the candidate's own process, the least of several. A kind of text is super-linear if
+four times the text costs at least `FACTOR` times as much, at two pairs of sizes, in a time that can be measured.
 """
 
 from __future__ import annotations
@@ -201,12 +200,6 @@ class Growth(NamedTuple):
     fault: Fault | None = None
 
     @property
-    def exponent(self) -> float:
-        """Return the exponent of the growth of time with length, at the largest sizes."""
-        (small, fast), (large, slow) = self.seconds[-2:]
-        return math.log(max(slow, 1e-9) / max(fast, 1e-9), large / small)
-
-    @property
     def super_linear(self) -> bool:
         times = [seconds for _, seconds in self.seconds]
         return not self.fault and len(times) > 2 and times[-1] >= MEASURABLE and all(
@@ -238,7 +231,9 @@ def check_growth(pair: Pair, guide: Guide, check: Check) -> Causes:
     if slow:
         worst = max(slow.values(), key=lambda grown: grown.seconds[-1][1])
         rows = ", ".join(f"{seconds * 1000:,.0f} ms for {size:,}" for size, seconds in worst.seconds)
-        grows = Fault("slow", f"time grows with the power {worst.exponent:.1f} of the length")
+        (small, fast), (large, late) = worst.seconds[-2:]
+        exponent = math.log(max(late, 1e-9) / max(fast, 1e-9), large / small)
+        grows = Fault("slow", f"time grows with the power {exponent:.1f} of the length")
         yield Cause(SUPER_LINEAR, worst.kind, worst.text, grows, (), count=len(slow),
                     details=Counter([*slow]), note=f"{rows} characters")
 

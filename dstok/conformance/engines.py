@@ -155,15 +155,6 @@ def _upstream(tok: Any) -> Engine:
         offsets if hasattr(tok.encode(""), "offsets") else None, plain if has_plain else None, has_plain)
 
 
-def _of_dstok(tok: Any) -> Engine:
-    def offsets(text: str) -> tuple[Ids, Any]:
-        encoding = tok.encode_with_offsets(text)
-        return encoding.ids.tolist(), encoding.char_spans.tolist()
-
-    return _engine("dstok", tok.encode, tok.encode_batch, tok.decode, offsets,
-                   lambda text: tok.encode(text, special="none"))
-
-
 def _text(data: Any) -> str:
     return data if isinstance(data, str) else bytes(data).decode(errors="replace")
 
@@ -187,7 +178,10 @@ def _command(words: str) -> Engine:
 # By kind of spec: a module, what makes the tokenizer of the module and the argument, what makes its engine.
 OPENERS: dict[str, tuple[str, Callable[[Any, str], Any], Callable[[Any], Engine]]] = {
     "tokenizers": ("tokenizers", lambda lib, path: lib.Tokenizer.from_file(path), _upstream),
-    "dstok": ("dstok.loading", lambda lib, name: lib.load(name), _of_dstok),
+    "dstok": ("dstok.loading", lambda lib, name: lib.load(name), lambda tok: _engine(
+        "dstok", tok.encode, tok.encode_batch, tok.decode,
+        lambda text: ((found := tok.encode_with_offsets(text)).ids.tolist(), found.char_spans.tolist()),
+        partial(tok.encode, special="none"))),
     "transformers": ("transformers", lambda lib, path: lib.AutoTokenizer.from_pretrained(path), lambda tok: _engine(
         "transformers", partial(tok.encode, **ALONE), lambda texts: tok(texts, **ALONE)["input_ids"],
         partial(tok.decode, clean_up_tokenization_spaces=False), plain_special=True,

@@ -96,34 +96,17 @@ class Pipeline:
             pieces.append(text[start:at])
         return pieces
 
-
-# Characters in the wrong class
-
-
-def class_override(pipeline: Pipeline, taken: dict[str, int], cause: str, title: str) -> Hypothesis:
-    """Treats each character of `taken` as a member of its class there."""
-    class_of = pipeline.guide.alphabet.class_of
-
-    def predict(text: str) -> Ids:
-        if taken.keys().isdisjoint(text):
-            return pipeline.reference(text)
-        return pipeline.with_splitter(lambda part: pipeline.pieces(
+    def reclassified(self, taken: dict[str, int], text: str) -> Ids:
+        """The ids if each character of `taken` were a member of its class there."""
+        class_of = self.guide.alphabet.class_of
+        return self.reference(text) if taken.keys().isdisjoint(text) else self.with_splitter(lambda part: self.pieces(
             part, lambda char: taken[char] if char in taken else class_of(char)), text)
 
-    return Hypothesis(cause, title, predict, taken)
-
-
-def unicode_override(pipeline: Pipeline, version: str, own: str) -> Hypothesis:
-    """Tables of `version`, for a tokenizer with tables of `own`."""
-    def predict(text: str) -> Ids | None:
-        table, class_of = moved(version, own), pipeline.guide.alphabet.class_of
-        here = {char: class_of(stand_in(table[char], ord(char))) for char in set(text) if char in table}
-        return class_override(pipeline, here, UNICODE, "").predict(text)
-
-    return Hypothesis(UNICODE, f"Unicode {version} in place of {own}", predict)
-
-
-# The pattern
+    def by_unicode(self, version: str, own: str, text: str) -> Ids:
+        """The ids by the tables of `version`, for a tokenizer with tables of `own`."""
+        table, class_of = moved(version, own), self.guide.alphabet.class_of
+        return self.reclassified(
+            {char: class_of(stand_in(table[char], ord(char))) for char in set(text) if char in table}, text)
 
 
 # (text in the pattern, inside brackets, outside, in words)
@@ -213,9 +196,6 @@ def _by_splitter(pipeline: Pipeline, cause: str, title: str, compiled: Callable[
     return Hypothesis(cause, title, lambda text: pipeline.with_splitter(split, text) if (split := splitter()) else None)
 
 
-# Merging, and the length of texts
-
-
 def truncations(pipeline: Pipeline, text: str, found: Ids) -> Iterator[Hypothesis]:
     """The limits of length that may explain the ids of a text of which no character can be left out."""
     reference, count, last, size = pipeline.reference, len(found), len(text) - 1, len(text.encode())
@@ -230,9 +210,6 @@ def truncations(pipeline: Pipeline, text: str, found: Ids) -> Iterator[Hypothesi
            lambda one, limit=limit: reference(one.encode()[:limit].decode("utf-8", "ignore")))
           for limit in range(size - 1, max(size - 5, 0), -1))]
     yield from (Hypothesis("truncation", title, predict) for title, predict in mistakes)
-
-
-# The steps and their alternatives
 
 
 def _structure_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
@@ -284,9 +261,6 @@ def _exchanged(items: Sequence[Any]) -> Iterator[tuple[int, int, tuple[Any, ...]
     """Two numbers, and the items with these two exchanged."""
     for one, two in combinations(range(len(items)), 2):
         yield one, two, (*items[:one], items[two], *items[one + 1 : two], items[one], *items[two + 1 :])
-
-
-# Before and around the splits
 
 
 CHANGES: tuple[tuple[str, Callable[[str], str]], ...] = (
@@ -361,5 +335,6 @@ def catalog(guide: Guide) -> tuple[Hypothesis, ...]:
             pipeline.with_splitter(split, text, pipeline.longest))))
     if own in VERSIONS:
         nearest = sorted(VERSIONS, key=lambda version: abs(VERSIONS.index(version) - VERSIONS.index(own)))
-        hypotheses += [unicode_override(pipeline, version, own) for version in nearest if version != own]
+        hypotheses += [Hypothesis(UNICODE, f"Unicode {version} in place of {own}",
+                                  partial(pipeline.by_unicode, version, own)) for version in nearest if version != own]
     return (*hypotheses, *_structure_hypotheses(pipeline), *_pattern_hypotheses(pipeline))

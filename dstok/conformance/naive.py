@@ -1,13 +1,10 @@
 """A plain tokenizer, for proofs and for causes: each step from a text to ids as its definition says, and nothing more.
 
 In: Split steps, perhaps a mistake in them; the tables of a model, its merges by rank. Out: `Cascade`, the pieces;
-`Textbook`, the ids of each token's bytes, and the live merges, which are the last step of some token; `Plain`, the ids
-of a text.
-Invariant: without a mistake the pieces equal those of the tokenizer's own automaton. The merge loop takes the pair of
-the least rank, the leftmost of equals: with the merges a b and ab c the token "abc" has the last step ab c. Nothing
-here shares code with the core; the data of Unicode are the same.
-Source: Sennrich, Haddow, Birch, "Neural machine translation of rare words with subword units", 2016; Unicode Standard
-Annex #15; upstream's AddedVocabulary, measured; Reps 1998 for remembered failed reads, so that time is linear.
+`Textbook`, the ids of each token's bytes, and the live merges; `Plain`, the ids of a text. Invariant: without a mistake
+the pieces equal those of the tokenizer's own automaton; the pair of the least rank is merged, the leftmost of equals.
+Nothing here shares code with the core; the data of Unicode are the same. Source: Sennrich, Haddow, Birch, "Neural
+machine translation of rare words with subword units", 2016; Reps 1998 for remembered failed reads, so time is linear.
 """
 
 from __future__ import annotations

@@ -4,8 +4,7 @@ In: a tokenizer. Out: a `Step` for each part that the model has: is it proved, e
 docs/proofs.md or docs/proofs_ids.md has the theorem, and the faults found; at last what nothing has looked at.
 Invariant: a theorem speaks about tables with certain properties, and what runs here checks these on the tables that
 encode: it makes them again from patterns, tokens and merges, or compares them with a plain form of the step (naive.py).
-A theorem says nothing about code: so each part also encodes, at each level that this processor has. Example: in an
-image one bit of the safe cuts is changed. The step "safe cuts" then fails, and names the bit.
+A theorem says nothing about code: so each part also encodes, at each level that this processor has.
 """
 
 from __future__ import annotations
@@ -17,7 +16,10 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from hashlib import sha256
 from itertools import accumulate, chain, islice, pairwise
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from dstok._util.arguments import explained
 from dstok._util.objects import lazy
@@ -43,11 +45,6 @@ from dstok.regex.cascade import compile_splits
 from dstok.regex.parser import parse
 from dstok.tokenizer import Tokenizer, tokenizer_of
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-
 Kind = Literal["proved", "enumerated", "tested", "none"]
 Result = tuple[str, list[str]]  # what was done, and the faults
 MOST_WORDS = 100_000  # of a class cover: seconds for the plain cascade
@@ -61,6 +58,7 @@ BLOCK = 256  # code points that are normalized at once
 LEFT_OUT = ("whether the tokens, merges, patterns, added tokens and normalizer are those of the model; the data of "
             "Unicode; decoding, offsets, batches, streams, budgets; special=\"raise\" and sets of added tokens")
 SURROGATES = range(0xD800, 0xE000)
+CODES = 1 << 14  # code points in a text: the spans of its pieces stay in the cache
 # Texts around a character: each leaves the rules in another state, and moves it to other columns of the blocks.
 AROUND = (("", ""), ("it's a", " "), (" ", "a"), ("!", "\n"), ("12", "  "))
 # The same for normal forms: a base before, marks on both sides, parts of syllables.
@@ -188,8 +186,6 @@ class _Checks:
         """The plain way from a text to its ids."""
         return Plain(self.model, self.textbook, lambda data: self.automaton_pass.split(data))
 
-    # From text to stretches
-
     def added(self) -> Result:
         """The search for added tokens, and a plain one."""
         texts = list(texts_of.added_tokens(self.guide, self.stride))
@@ -227,12 +223,8 @@ class _Checks:
         done = f"1,112,064 code points; {len(row):,} that may change, in {len(AROUND_MARKS)} contexts and in rows"
         return done, faults
 
-    # From text to pieces
-
     def classes(self) -> Result:
         """Every code point: no set of the patterns divides a class."""
-        import numpy as np
-
         classes = _class_table(self.sections["pages"], self.sections["page_numbers"])
         version = self.model.unicode_version
         sets = {each for split in self.model.splits
@@ -293,18 +285,23 @@ class _Checks:
     def masks(self) -> Result:
         """Every code point in some contexts, and every few classes from every state; at each level, and plainly."""
         faults = self.differing("shuffles")
-        texts = ["".join(f"{before}{chr(c)}{after}" for c in range(0x110000) if c not in SURROGATES)
-                 for before, after in AROUND]
-        texts.append("".join(map(self.guide.spell_plainly, cover_words(self.guide, self.depth))))
-        for data in map(str.encode, texts):
+        passes = [(level, SpanPass(make_plain_finder(self.tables))) for level in self.levels()]
+        for text in self.texts_of_code_points():
+            data = text.encode()
             expected = self.automaton_pass.spans(data)
-            for level in islice(self.levels(), 1, None):  # the first one is the automaton
-                finder = make_plain_finder(self.tables)
-                if place := _first_place(SpanPass(finder).spans(data), expected):
-                    faults.append(f"{finder.strategy()}, {level}: after {data[max(place - 20, 0) : place]!a}: "
+            for level, spans in passes[1:]:  # the first one is the automaton
+                if place := _first_place(spans.spans(data), expected):
+                    faults.append(f"{spans.strategy()}, {level}: after {data[max(place - 20, 0) : place]!a}: "
                                   f"{data[place : place + 20]!a}")
         return (f"at {_levels()}: 1,112,064 code points in {len(AROUND)} contexts, {self.depth} classes from every "
                 "state"), faults
+
+    def texts_of_code_points(self) -> Iterator[str]:
+        """Every code point in some contexts, CODES in a text; then every few classes from every state."""
+        for first in range(0, 0x110000, CODES):
+            row = bytes(array("I", range(first, first + CODES))).decode("utf-32", "ignore")  # without surrogates
+            yield from (f"{before}{f'{after}{before}'.join(row)}{after}" for before, after in AROUND if row)
+        yield "".join(map(self.guide.spell_plainly, cover_words(self.guide, self.depth)))
 
     @lazy
     def depth(self) -> int:
@@ -321,8 +318,6 @@ class _Checks:
             scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], self.header.symbols)
             return SpanPass(PieceFinder(scanner))
         raise AssertionError
-
-    # From pieces to ids
 
     def matrix(self) -> Result:
         """The matrix has a bit for each pair of characters that a merge joins: the pairs J of the theorem."""
@@ -475,8 +470,6 @@ def _levels() -> str:
 
 def _class_table(pages: Any, page_numbers: Any) -> npt.NDArray[np.uint8]:
     """The class of each code point, uint8[0x110000], from a table of two stages."""
-    import numpy as np
-
     found: npt.NDArray[np.uint8] = np.frombuffer(pages, np.uint8).reshape(-1, 256)[np.frombuffer(page_numbers, "<u2")]
     return found.ravel()
 
@@ -484,8 +477,8 @@ def _class_table(pages: Any, page_numbers: Any) -> npt.NDArray[np.uint8]:
 def _first_place(found: npt.NDArray[np.int64], expected: npt.NDArray[np.int64]) -> int:
     """The first place where one of two lists of spans begins a piece and the other does not; 0 if they are equal."""
     size = min(len(found), len(expected))
-    wrong = (found[:size] != expected[:size]).any(axis=1)
-    if wrong.any():
-        at = int(wrong.argmax())
+    differs = found[:size] != expected[:size]
+    if differs.any():
+        at = int(differs.any(axis=1).argmax())
         return int(max(found[at].min(), expected[at].min())) or 1
     return 0 if len(found) == len(expected) else 1

@@ -13,21 +13,19 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dstok._util.files import visible
 from dstok.conformance.automaton_guide import Guide, spelled
+from dstok.conformance.causes import Cause
 from dstok.conformance.unicode_changes import VERSIONS, categories
 from dstok.conformance.worker import Fault
 from dstok.errors import TextError
+from dstok.tokenizer import Tokenizer
 from dstok.viewer.html import page as base_page
 from dstok.viewer.notebook import frame
 from dstok.viewer.reading import read_ids
 from dstok.viewer.sheet import Sheet
-
-if TYPE_CHECKING:
-    from dstok.conformance.causes import Cause
-    from dstok.tokenizer import Tokenizer
 
 EQUAL, INCOMPLETE, DIFFERENT = "equal", "incomplete", "different"
 NO_TIME, NO_CALL, NO_TEXTS = "no time was left", "the candidate has no such call", "no texts were given"

@@ -1,12 +1,10 @@
 """Strategies for hypothesis: texts that know a tokenizer's automaton, patterns, conversations.
 
 Extra: `pip install "dstok[testing]"`. In: a tokenizer (default: deepseek-v3); a version of `dstok.chat`, and the tokens
-whose texts occur in the messages. Out: strategies.
-Invariant: of texts, every pair and triple of equivalence classes, every added token, every token of the vocabulary and
-every code point can be drawn; examples shrink to few, plain characters. Of patterns (Oniguruma's dialect), every
-construct that dstok compiles; some that upstream refuses, so that both sides' refusals can be compared. Of
-conversations (`Drawn`), roles in any order and number; every field missing, None, empty, a token's text or a part of
-one; every option of the version. Half of them are such as a server sees.
+whose texts occur in the messages. Out: strategies. Invariant: of texts, every pair and triple of classes, every added
+token, every token of the vocabulary and every code point can be drawn; of patterns (Oniguruma's dialect), every
+construct that dstok compiles, and some that upstream refuses; of conversations (`Drawn`), roles in any order, every
+field missing, None, empty, a token's text or a part of one. Half of them are such as a server sees.
 
 >>> from hypothesis import given, settings
 >>> from dstok import chat

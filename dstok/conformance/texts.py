@@ -1,8 +1,7 @@
 """The texts of each check, made from a guide, in the order in which faults show soonest; texts of files and data sets.
 
-In: a guide; a text for its neighbours; paths, or a data set's name, configuration, split and column. Out: iterators of
-texts. Invariant: the same guide gives the same texts in the same order; an iterator that ends has given everything that
-its docstring promises. Of files nothing is changed or left out; a source that is not there is a `CandidateError`.
+In: a guide; a text for its neighbours; paths, or a data set. Out: iterators of texts. Invariant: the same guide gives
+the same texts in the same order. Of files nothing is changed or left out; one that is not there is a `CandidateError`.
 Source: T. S. Chow, "Testing software design modeled by finite-state machines", 1978: two splitters whose automata
 differ, and have no more states than this one, disagree on some text of `class_cover`, |states| * |classes| ** k texts
 for a large enough k. Whether the ids show it depends on the characters that stand for the classes: automaton_guide.py.

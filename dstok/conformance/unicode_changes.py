@@ -17,19 +17,15 @@ VERSIONS = tuple(_rows[0].split())
 
 
 @cache
-def _runs() -> tuple[tuple[int, int, tuple[str, ...]], ...]:
-    """First and last code point of each run, and its category by version."""
-    runs = []
+def _changes() -> dict[int, tuple[str, ...]]:
+    """By code point, rising, its category in each version."""
+    found = dict[int, tuple[str, ...]]()
     for word in " ".join(_rows[1:]).split():
         span, row = word.split(":")
         first, _, last = span.partition("-")
-        runs.append((int(first, 16), int(last or first, 16), tuple(row[at : at + 2] for at in range(0, len(row), 2))))
-    return tuple(runs)
-
-
-@cache
-def _changes() -> dict[int, tuple[str, ...]]:
-    return {code: row for first, last, row in _runs() for code in range(first, last + 1)}
+        kinds = tuple(row[at : at + 2] for at in range(0, len(row), 2))
+        found |= dict.fromkeys(range(int(first, 16), int(last or first, 16) + 1), kinds)
+    return found
 
 
 def categories(char: str) -> dict[str, str]:
@@ -45,7 +41,8 @@ def changed() -> tuple[int, ...]:
 
 def edges() -> tuple[int, ...]:
     """First and last of each run of code points that changed together."""
-    return tuple(sorted({code for first, last, _ in _runs() for code in (first, last)}))
+    rows = _changes()
+    return tuple(code for code, row in rows.items() if not row == rows.get(code - 1) == rows.get(code + 1))
 
 
 @cache

@@ -156,32 +156,27 @@ class _Run:
         patience = max(EXPLAINING * self.clock.all_left(), LEAST)
         check.complete = False
         for block in _blocks(plan.texts(self.guide), self.clock):
-            before, late = self.pair.texts, False
+            before, is_late = self.pair.texts, False
             try:
                 differing = self.pair.differences(block)
             except OutOfTimeError as ended:
-                differing, late = list(ended.found), True
+                differing, is_late = list(ended.found), True
             check.texts += self.pair.texts - before
             for difference in differing:
                 if check.differences < EXPLAINED:
-                    patience -= self.explain(difference, patience)
+                    began, left = time.monotonic(), self.clock.all_left()
+                    with self.clock.part(max(patience, ONE * left)):
+                        self.explainer.take(difference, patience > 0 and (left > 0 or not self.explainer.causes))
+                    patience -= time.monotonic() - began
                 check.differences += 1
             self.progress(check.name, check.texts, self.clock.all_left())
-            if late:
+            if is_late:
                 break
         else:
             check.complete = True
         if plan.k and check.texts and not check.complete:
             size = cover_size(self.guide, plan.k) * (3 if plan.k <= 3 else 1)
             check.note, check.complete = f"of {size:,}", check.texts >= size
-
-    def explain(self, difference: Any, patience: float) -> float:
-        """Finds the cause of a difference, if there is `patience`. Returns the seconds that it took."""
-        began = time.monotonic()
-        late = bool(self.explainer.causes) and (self.clock.all_left() <= 0 or patience <= 0 >= self.clock.left())
-        with self.clock.part(max(patience, ONE * self.clock.all_left())):
-            self.explainer.take(difference, search=patience > 0 and not late)
-        return time.monotonic() - began
 
     def find(self, plan: Planned, check: Check) -> None:
         """Looks for causes in another way than by comparing texts."""

@@ -1,10 +1,8 @@
 """A tokenizer in processes of its own, with limits of time and memory.
 
 In: a spec or an object, limits, a clock. Out: for each text its ids, as uint32 bytes, or a `Fault`: the tokenizer
-raised, crashed, hung or ran out of memory.
-Invariant: every text gets an answer, whatever the tokenizer does or prints: within `patience` seconds a text, and all
-of them before the clock's time is up; a process that stops inside a message delays this by `STALL` seconds at most.
-Only processes that were started here are ended.
+raised, crashed, hung or ran out of memory. Invariant: every text gets an answer, whatever the tokenizer does or prints:
+within `patience` seconds a text, and all before the clock's time is up, or `STALL` seconds later.
 
 A loader (a new Python process for a spec, a fork of this one for an object, which cannot be sent) loads the tokenizer
 once, and from then on only forks workers: a crash costs no second load, and no worker sees another one's cache. Each
@@ -32,6 +30,7 @@ from multiprocessing.connection import Connection, Pipe
 from multiprocessing.reduction import recv_handle, send_handle
 from typing import Any, NamedTuple, NoReturn
 
+from dstok._util.files import write_at_once
 from dstok.conformance.engines import CandidateError, Engine, engine_of, open_engine
 
 # The working directory comes last: a checkout of dstok, or a candidate's, must not hide installed packages.
@@ -92,9 +91,6 @@ class Clock:
             yield
         finally:
             self._until = before
-
-
-# The loader and its workers
 
 
 def load(spec: str, file: str, folder: str, memory: str) -> None:
@@ -161,16 +157,16 @@ def _mapped(folder: str) -> memoryview:
 
 def _answer(engine: Engine, number: memoryview, call: str, items: list[Any], seconds: float) -> list[Any]:
     """The result of a call for each item; no further one is begun after so many seconds."""
-    rows, end = list[Any](), time.monotonic() + seconds
+    rows, end = [LATE] * len(items), time.monotonic() + seconds
     for at, item in enumerate(items):
         if time.monotonic() >= end:
-            return rows + [LATE] * (len(items) - at)
+            break
         number[0] = at
         try:
-            rows.append(RESULTS[call](engine, item))
+            rows[at] = RESULTS[call](engine, item)
         except BaseException as error:  # a panic of a Rust library is not an Exception
             kind = "memory" if isinstance(error, MemoryError) else "error"
-            rows.append(Fault(kind, f"{type(error).__name__}: {str(error)[:300]}"))
+            rows[at] = Fault(kind, f"{type(error).__name__}: {str(error)[:300]}")
     return rows
 
 
@@ -182,13 +178,12 @@ def _by_threads(engine: Engine, given: tuple[list[str], int]) -> list[bytes]:
     """The ids of all the texts by each of several threads at once that share the engine, each in another order."""
     from concurrent.futures import ThreadPoolExecutor
 
-    texts, count = given
-
     def encoded(thread: int) -> list[bytes]:
-        rows = {at: _packed(engine.encode(texts[at])) for at in
-                ((step + thread * 7) % len(texts) for step in range(len(texts)))}
-        return [rows[at] for at in range(len(texts))]
+        order = ((step + thread * 7) % len(texts) for step in range(len(texts)))
+        rows = {at: _packed(engine.encode(texts[at])) for at in order}
+        return [rows[at] for at in sorted(rows)]
 
+    texts, count = given
     with ThreadPoolExecutor(count) as pool:
         return [row for rows in pool.map(encoded, range(count)) for row in rows]
 
@@ -196,12 +191,13 @@ def _by_threads(engine: Engine, given: tuple[list[str], int]) -> list[bytes]:
 def _seconds(engine: Engine, given: tuple[str, int]) -> float:
     """The least processor time of some calls of `encode`."""
     text, repeats = given
-    times = list[float]()
-    for _ in range(repeats):
+
+    def seconds() -> float:
         before = time.process_time()
         sum(1 for _ in engine.encode(text))
-        times.append(time.process_time() - before)
-    return min(times)
+        return time.process_time() - before
+
+    return min(seconds() for _ in range(repeats))
 
 
 RESULTS: dict[str, Callable[[Any, Any], Any]] = {  # by call, what is sent of an engine's result for one item
@@ -214,9 +210,6 @@ RESULTS: dict[str, Callable[[Any, Any], Any]] = {  # by call, what is sent of an
 }
 
 
-# The requesting process
-
-
 @dataclass(frozen=True)
 class Limits:
     """memory: bytes beyond those of loading; patience: seconds for one text; load: seconds to load."""
@@ -224,13 +217,6 @@ class Limits:
     memory: int = 4 << 30
     patience: float = 20.0
     load: float = 120.0
-
-
-class _DiedError(Exception):
-    """The worker is gone; `number` is the item that it was at."""
-
-    def __init__(self, fault: Fault, number: int) -> None:
-        self.fault, self.number = fault, number
 
 
 class Runner(AbstractContextManager["Runner"]):
@@ -255,32 +241,24 @@ class Runner(AbstractContextManager["Runner"]):
         self._loader = self._worker = 0
         self._directory = tempfile.TemporaryDirectory(prefix="dstok-verify-")
         self._folder = self._directory.name
-        for name, size in (("number", 8), ("words", 0)):
-            with open(f"{self._folder}/{name}", "wb") as part:
-                part.truncate(size)
+        write_at_once(f"{self._folder}/words", b"")
+        write_at_once(f"{self._folder}/number", bytes(8))
         self._number = _mapped(self._folder)
         try:
-            self.thing = thing if isinstance(thing, str) else self._of_object(thing)
+            if type(thing).__module__.partition(".")[0] == "tokenizers":  # whose threads do not survive a fork
+                if not hasattr(thing, "to_str"):
+                    raise CandidateError(
+                        "an object of tokenizers that cannot be written to a file: name it by tokenizers:FILE")
+                write_at_once(f"{self._folder}/tokenizer.json", thing.to_str().encode())
+                thing = f"tokenizers:{self._folder}/tokenizer.json"
+            self.thing = thing if isinstance(thing, str) else engine_of(thing)
             self._start()
         except BaseException:
             self.close()
             raise
 
-    def _of_object(self, thing: Any) -> Engine | str:
-        """The engine of an object; of one of tokenizers, whose threads do not survive a fork, the spec of its file."""
-        if type(thing).__module__.partition(".")[0] != "tokenizers":
-            return engine_of(thing)
-        if not hasattr(thing, "to_str"):
-            raise CandidateError(
-                "an object of tokenizers that cannot be written to a file: name it by tokenizers:FILE")
-        with open(f"{self._folder}/tokenizer.json", "w", encoding="utf-8") as file:
-            file.write(thing.to_str())
-        return f"tokenizers:{file.name}"
-
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    # Calls
 
     def encode(self, items: Sequence[Any], call: str = "encode", at_once: int = 0) -> list[Any]:
         """Return the answer for each item, or a `Fault`.
@@ -310,15 +288,16 @@ class Runner(AbstractContextManager["Runner"]):
             start, end = spans.pop()
             if deaths:
                 self._ask(call, items[start:end])
-            try:
-                rows[start:end] = self._wait(at_once)
-            except _DiedError as died:
-                deaths, at = deaths + 1, start + died.number
-                if died.fault == LATE:
-                    self.unfinished = items[at] if isinstance(items[at], str) else None
-                    return rows
-                rows[at] = died.fault
-                spans += [span for span in ((at + 1, end), (start, at)) if span[0] < span[1]]
+            answer = self._wait(at_once)
+            if isinstance(answer, list):
+                rows[start:end] = answer
+                continue
+            deaths, at = deaths + 1, start + self._number[0]
+            if answer == LATE:
+                self.unfinished = items[at] if isinstance(items[at], str) else None
+                return rows
+            rows[at] = answer
+            spans += [span for span in ((at + 1, end), (start, at)) if span[0] < span[1]]
         for start, end in spans:
             rows[start:end] = [Fault("skipped", f"not tried after {MAX_DEATHS} deaths")] * (end - start)
         return rows
@@ -331,8 +310,6 @@ class Runner(AbstractContextManager["Runner"]):
             self._worker = 0
             if _message(self._control, STALL) is None:
                 self._restart()
-
-    # The process
 
     def _ask(self, call: str, items: list[Any], again: bool = True) -> None:
         """Send a request to the worker; the loader forks one if there is none."""
@@ -354,7 +331,8 @@ class Runner(AbstractContextManager["Runner"]):
             self._restart()
             self._ask(call, items, again=False)
 
-    def _wait(self, at_once: int) -> Any:
+    def _wait(self, at_once: int) -> list[Any] | Fault:
+        """The worker's answer, or why it died; `_number` then tells the item that it was at."""
         # A single text has the time of the whole run: an endless text is told from a late one.
         left, seen, waited = self.clock.left if at_once else self.clock.all_left, -1, 0.0
         patience = self.limits.patience * (1 + at_once / AT_ONCE)
@@ -362,19 +340,19 @@ class Runner(AbstractContextManager["Runner"]):
         while waited <= patience:
             try:
                 if self._connection.poll(min(TICK, max(left() + GRACE, 0.01))):
-                    return self._connection.recv()
+                    return self._connection.recv()  # type: ignore[no-any-return]
             except BlockingIOError:
                 fault = Fault("hang", f"stopped inside its answer for {STALL:g} s")
                 break
             except (EOFError, OSError):
-                raise _DiedError(self._death(), self._number[0]) from None
+                return self._death()
             if left() + GRACE <= 0:
                 fault = LATE
                 break
             waited = waited + TICK if self._number[0] == seen else 0.0  # by looks: this process may have been stopped
             seen = self._number[0]
         self.fresh()
-        raise _DiedError(fault, self._number[0])
+        return fault
 
     def _death(self) -> Fault:
         words, code = self._last_words(), _message(self._control, STALL)

@@ -186,11 +186,7 @@ def count_lines(path: str, stop: int) -> int:
 
 
 def lines_of(blocks: Iterable[bytes], largest: int) -> Iterator[list[bytes | int]]:
-    r"""The lines of `blocks` without their line feeds, some thousand at a time; the size of one longer than `largest`.
-
-    >>> list(lines_of([b"a\nb", b"c\n\nxxxx", b"xxxx\nd"], largest=5))
-    [[b'a'], [b'bc', b''], [8], [b'd']]
-    """
+    """The lines of `blocks` without line feeds, some thousand at a time; the size of one longer than `largest`."""
     pieces, size = list[bytes](), 0  # of the line that has not ended; of one that is too long only the size is kept
     for block in blocks:
         first, *lines = block.split(b"\n")

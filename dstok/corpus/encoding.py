@@ -168,9 +168,6 @@ def order(count: int, seed: int, name: str) -> Array:
     """The numbers from 0 to before `count`, int64[count], in an order that looks random.
 
     They are sorted by a hash (splitmix64) computed here, so no version of numpy gives another order.
-
-    >>> order(5, 1, "a.jsonl-00000").tolist()
-    [0, 4, 2, 1, 3]
     """
     start = int.from_bytes(hashlib.sha256(f"{seed} {name}".encode("utf-8", "surrogateescape")).digest()[:8], "little")
     x = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(start)
@@ -180,35 +177,38 @@ def order(count: int, seed: int, name: str) -> Array:
 
 
 class Rolling:
-    """Writes to `make("")`, then to `make(".00001")` and so on. With `most` 0 it writes one file.
+    """Writes the files `name`, then `name.00001` and so on, as the settings say. `tokenizer`: its name.
 
     A writer is made when there is something to write: a shard without documents has no files, since readers cannot map
     an empty one.
     """
 
-    def __init__(self, make: Callable[[str], Writer], most: int) -> None:
-        self.make, self.most = make, most
+    def __init__(self, files: Files, name: str, settings: CorpusSettings, tokenizer: str) -> None:
+        self.files, self.name, self.settings, self.tokenizer = files, name, settings, tokenizer
         self.writer: Writer | None = None
         self.number = self.size = 0
         self.documents = self.tokens = 0  # in all files; for packed rows, the rows
 
     def add(self, batch: Batch) -> None:
         """As `Writer.add`."""
-        ids, lengths, rows = batch
+        (ids, lengths, rows), settings = batch, self.settings
         counts = np.ones(len(lengths), np.int64) if rows is None else rows
         documents = np.concatenate([[0], np.cumsum(counts)])
         ends = np.concatenate([[0], np.cumsum(lengths)])[documents]
         at = 0
         while at < len(counts):
             until = len(counts)
-            if self.most:  # up to where all fits into the file, or into a new one if none fits
-                until = int(np.searchsorted(ends, self.most - self.size + int(ends[at]), "right")) - 1
+            if settings.tokens_per_file:  # up to where all fits into the file, or into a new one if none fits
+                room = settings.tokens_per_file - self.size
+                until = int(np.searchsorted(ends, room + int(ends[at]), "right")) - 1
                 if until <= at and self.size:
                     self.close()
                     continue
                 until = max(until, at + 1)
             if self.writer is None:
-                self.writer = self.make(f".{self.number:05}" if self.number else "")
+                name = f"{self.name}.{self.number:05}" if self.number else self.name
+                self.writer = WRITERS[settings.format](self.files, name, settings.dtype, self.tokenizer,
+                                                       settings.pack > 0)
             part = lengths[documents[at] : documents[until]]
             self.writer.add(Batch(ids[ends[at] : ends[until]], part, None if rows is None else rows[at:until]))
             self.size += int(ends[until] - ends[at])
@@ -236,13 +236,7 @@ class Job(NamedTuple):
 
         ahead: whether a shard may use a second core.
         """
-        with Files(self.out, self.scratch) as files:
-            manifest = self._written(shard, files, watch, ahead)
-            write_json(self.out, manifest_name(shard.name), manifest, self.scratch)
-        return manifest
-
-    def _written(self, shard: Shard, files: Files, watch: Watch, ahead: bool) -> dict[str, Any]:
-        settings, tokenizer = self.settings, self.tokenizer
+        settings, tokenizer, files = self.settings, self.tokenizer, Files(self.out, self.scratch)
         listed: OutputFile | None = None
 
         def skip(line: bytes) -> None:
@@ -268,16 +262,15 @@ class Job(NamedTuple):
             batches = shuffled(batches, settings.shuffle, shard.name, self.scratch)
         if settings.pack:
             batches = packed(batches, settings.pack, settings.pad_id or 0)
-        rolling = rolling_of(files, shard.name, settings, tokenizer.name or tokenizer.fingerprint)
-        for each in batches:
-            rolling.add(each)
-        rolling.close()
-        inputs, outputs = [reader.record() for reader in readers], [written._asdict() for written in files.commit()]
-        return {"shard": shard.name, "documents": documents, "tokens": tokens, "rows": rolling.documents,
-                "padding": rolling.tokens - tokens, "skipped": faults.count, "inputs": inputs, "outputs": outputs}
-
-
-def rolling_of(files: Files, name: str, settings: CorpusSettings, tokenizer: str) -> Rolling:
-    """The files called `name` of a corpus with these settings. `tokenizer`: its name."""
-    return Rolling(lambda suffix: WRITERS[settings.format](files, name + suffix, settings.dtype, tokenizer,
-                                                           settings.pack > 0), settings.tokens_per_file)
+        rolling = Rolling(files, shard.name, settings, tokenizer.name or tokenizer.fingerprint)
+        with files:
+            for each in batches:
+                rolling.add(each)
+            rolling.close()
+            manifest = {
+                "shard": shard.name, "documents": documents, "tokens": tokens, "rows": rolling.documents,
+                "padding": rolling.tokens - tokens, "skipped": faults.count,
+                "inputs": [reader.record() for reader in readers],
+                "outputs": [written._asdict() for written in files.commit()]}
+            write_json(self.out, manifest_name(shard.name), manifest, self.scratch)
+        return manifest

@@ -25,7 +25,7 @@ from dstok._util.files import file_faults, reason, visible, write_at_once, write
 from dstok._util.imports import needed
 from dstok._util.resumable import file_hash
 from dstok.corpus.documents import Faults, reader_of
-from dstok.corpus.encoding import BatchEncoder, rolling_of
+from dstok.corpus.encoding import BatchEncoder, Rolling
 from dstok.corpus.folder import Folder, read_corpus, read_manifest, read_plan
 from dstok.corpus.inputs import InputFile, Shard, least_shards, plan_shards
 from dstok.corpus.readers import token_files
@@ -211,7 +211,7 @@ def _merged(
     """Copies the ids of all, and writes the manifest."""
     sums = dict.fromkeys(SUMS, 0)
     with Files(folder.out, folder.scratch) as files:
-        rolling = rolling_of(files, NAME, settings, tokenizer["model"] or tokenizer["fingerprint"])
+        rolling = Rolling(files, NAME, settings, tokenizer["model"] or tokenizer["fingerprint"])
         for source in sources:
             for shard in read_corpus(source)["shards"]:
                 known, before = read_manifest(source, shard), rolling.documents

@@ -158,12 +158,7 @@ def _differences(there: Any, here: Any, where: str = "") -> Iterator[str]:
 
 
 def check_shape(value: Any, shape: Any, path: str = "$") -> None:
-    """Raises `ValueError` if `value` does not have the shape. It may have other keys.
-
-    >>> check_shape({"shards": ["a", 5]}, {"shards": [TEXT]})
-    Traceback (most recent call last):
-    ValueError: expected a string, found a number - at $.shards[1]
-    """
+    """Raises `ValueError` if `value` does not have the shape. It may have other keys."""
     kind, words, allowed = shape if isinstance(shape, tuple) else ARRAY if isinstance(shape, list) else OBJECT
     right = type(value) is kind
     if not right or not allowed(value):

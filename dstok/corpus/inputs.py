@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from dstok._util.files import reason
+from dstok._util.files import OF_FILES, file_faults, reason
 from dstok.corpus.settings import OWN, CorpusSettings, is_corpus
 from dstok.corpus.tables import extents, load_dataset
 from dstok.errors import FileError
@@ -143,13 +143,11 @@ def _walk(folder: str, passed: tuple[str, ...]) -> Iterator[tuple[str, list[str]
 
 
 def _input(path: str, name: str, settings: CorpusSettings) -> InputFile:
-    try:
+    with file_faults(path, OF_FILES):
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for its writer
             raise FileError(f"{path}: expected a regular file, which can be read again, found a pipe or a device")
         open(path, "rb").close()
-    except (OSError, ValueError) as error:
-        raise FileError(f"{path}: {reason(error)}") from error
     unpacked, suffix = os.path.splitext(path)
     if suffix in PACKED:
         suffix = os.path.splitext(unpacked)[1]

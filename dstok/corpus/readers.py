@@ -17,13 +17,13 @@ import os
 import struct
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 
 from dstok._util.arguments import checked_dtype, explained
-from dstok._util.files import reason
+from dstok._util.files import OF_FILES, file_faults, reason
 from dstok._util.imports import needed
 from dstok.corpus.folder import read_corpus, read_manifest, read_plan
 from dstok.corpus.settings import CORPUS, PLAN, SKIPPED, CorpusSettings
@@ -103,15 +103,13 @@ class TokenFile:
 
 def map_array(path: str, dtype: str, offset: int = 0, count: int = -1) -> Array:
     """The numbers in a file, mapped. Raises `FileError`."""
-    try:
+    with file_faults(path, OF_FILES):
         if count < 0:
             size, itemsize = os.stat(path).st_size - offset, np.dtype(dtype).itemsize
             if size % itemsize:
                 raise ValueError(f"expected whole numbers of {itemsize} bytes, found {size} bytes")
             count = size // itemsize
         return np.memmap(path, dtype, "r", offset, (count,)) if count else np.zeros(0, dtype)
-    except (OSError, ValueError) as error:
-        raise FileError(f"{path}: {reason(error)}") from error
 
 
 def _flat(path: str, where: str, rows: Rows, pack: int) -> TokenFile:
@@ -139,14 +137,12 @@ def _open_raw(path: str, dtype: str, pack: int) -> TokenFile:
 
 def _open_datatrove(path: str, dtype: str, pack: int) -> TokenFile:
     """A file of ids as datatrove writes it, with its index and its metadata."""
-    try:
+    with file_faults(f"{path}.metadata", OF_FILES):
         with open(f"{path}.metadata", encoding="utf-8") as file:
             first, second = file.readline(), file.readline()
         size, count = int(first.rpartition("|")[2]), int(second)
         if size not in (2, 4):
             raise ValueError(f"expected ids of 2 or 4 bytes, found {size}")
-    except (OSError, ValueError) as error:
-        raise FileError(f"{path}.metadata: {reason(error)}") from error
     rows = Rows(map_array(path, f"<u{size}"), np.concatenate([[0], map_array(f"{path}.index", "<i8")]))
     made = _flat(path, f"{path}.index", rows, pack)
     if count != len(rows.ids):
@@ -157,11 +153,8 @@ def _open_datatrove(path: str, dtype: str, pack: int) -> TokenFile:
 def _open_megatron(path: str, dtype: str, pack: int) -> TokenFile:
     """A file of ids as Megatron-LM writes it, with its index."""
     index = path.removesuffix(".bin") + ".idx"
-    try:
-        with open(index, "rb") as file:
-            start, size = file.read(HEADER), os.fstat(file.fileno()).st_size
-    except OSError as error:
-        raise FileError(f"{index}: {reason(error)}") from error
+    with file_faults(index), open(index, "rb") as file:
+        start, size = file.read(HEADER), os.fstat(file.fileno()).st_size
     if len(start) < HEADER or not start.startswith(MAGIC):
         raise FileError(f"{index}: expected an index of megatron's, found another file")
     version, code, sequences, documents = struct.unpack("<QBQQ", start[len(MAGIC) :])
@@ -222,11 +215,8 @@ def _lists(column: Any) -> tuple[Array, Array]:
 
 def _open_json_lines(path: str, dtype: str, pack: int) -> TokenFile:
     """A file of JSON lines, mapped."""
-    try:
-        with open(path, "rb") as file:
-            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except (OSError, ValueError) as error:
-        raise FileError(f"{path}: {reason(error)}") from error
+    with file_faults(path, OF_FILES), open(path, "rb") as file:
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     ends = array("q", [0])
     while ends[-1] < len(data):
         ends.append(data.find(b"\n", ends[-1]) + 1 or len(data))
@@ -302,7 +292,7 @@ class Corpus(Sequence["Array"]):
         return self.files[file], at - (self._ends[file - 1] if file else 0)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _open, (self.path, self.dtype)
+        return partial(open_corpus, dtype=self.dtype), (self.path,)
 
     def __repr__(self) -> str:
         return f"<Corpus {self.path}: {len(self)} documents, {self.tokens} tokens>"
@@ -316,10 +306,7 @@ def open_corpus(path: StrPath, *, dtype: Dtype | None = None) -> Corpus:
 
     Raises `FileError`, and `ArgumentError` for another dtype.
     """
-    return _open(os.path.abspath(path), dtype)
-
-
-def _open(path: str, dtype: Dtype | None) -> Corpus:
+    path = os.path.abspath(path)
     if dtype is not None:
         checked_dtype(dtype)
     if not os.path.isdir(path):

@@ -87,12 +87,7 @@ class CorpusSettings:
 
     @explained
     def resolved(self, tokenizer: Tokenizer) -> CorpusSettings:
-        """These settings with every open value filled in for `tokenizer`. Raises `ArgumentError`.
-
-        >>> import dstok
-        >>> CorpusSettings("megatron").resolved(dstok.load("deepseek-v3")).dtype
-        'int32'
-        """
+        """These settings with every open value filled in for `tokenizer`. Raises `ArgumentError`."""
         special = self.special if isinstance(self.special, str) else tuple(sorted(self.special))
         settings = replace(self, special=special)
         settings.check()

@@ -1,4 +1,4 @@
-r"""How files spell bytes.
+"""How files spell bytes.
 
 In: bytes, or a token's spelling. Out: the other of the two. Invariant: each spelling has its own bytes, and each
 sequence of bytes its own spelling: " a" is "Ġa".
@@ -13,6 +13,7 @@ from itertools import count
 
 _VISIBLE, _spare = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}, count(0x100)
 BYTE_TO_CHAR = "".join(chr(byte if byte in _VISIBLE else next(_spare)) for byte in range(256))
+BLANK = "▁"  # U+2581: files write it for a space
 NOT_IN_UTF_8 = frozenset([0xC0, 0xC1, *range(0xF5, 0x100)])  # a vocabulary may be without tokens for these
 CHAR_TO_BYTE = {char: byte for byte, char in enumerate(BYTE_TO_CHAR)}
 _ALPHABET = frozenset(BYTE_TO_CHAR)
@@ -20,32 +21,26 @@ _ENCODING = {ord(char): byte for char, byte in CHAR_TO_BYTE.items()}
 
 
 def spelling(data: bytes) -> str:
-    """`data` in the byte-level alphabet, as tokenizer.json spells it.
-
-    >>> spelling(" é".encode())
-    'ĠÃ©'
-    """
+    """`data` in the byte-level alphabet, as tokenizer.json spells it."""
     return codecs.charmap_decode(data, "strict", BYTE_TO_CHAR)[0]
 
 
 def is_spelling(text: str) -> bool:
-    """Is every character of `text` in the byte-level alphabet, and is there one?
-
-    >>> is_spelling("Ġa"), is_spelling(" a"), is_spelling("")
-    (True, False, False)
-    """
+    """Is every character of `text` in the byte-level alphabet, and is there one?"""
     return text != "" and _ALPHABET.issuperset(text)
 
 
 def decoded_bytes(text: str) -> bytes:
-    r"""The bytes that upstream's ByteLevel decoder makes of a token, added tokens included.
+    """The bytes that upstream's ByteLevel decoder makes of a token, added tokens included.
 
     A token with a character outside the byte-level alphabet stands for itself as a whole.
-
-    >>> decoded_bytes("Ġa"), decoded_bytes("Ġ中"), decoded_bytes("õ")
-    (b' a', b'\xc4\xa0\xe4\xb8\xad', b'\xf5')
     """
     try:
         return codecs.charmap_encode(text, "strict", _ENCODING)[0]
     except UnicodeEncodeError:
         return text.encode()
+
+
+def byte_spelling(byte: int) -> str:
+    """The token of a byte: "<0x0A>" of 10."""
+    return f"<0x{byte:02X}>"

@@ -1,4 +1,4 @@
-r"""BPE from characters with byte fallback: the parts of a tokenizer.json <-> `CharacterShape`.
+"""BPE from characters with byte fallback: the parts of a tokenizer.json <-> `CharacterShape`.
 
 In: normalizer, pre-tokenizer, decoder, vocabulary and merges of a file without ByteLevel. Out: the shape, the canonical
 tokens. Invariant: a known shape changes texts and tokens as `CharacterShape` says; any other is refused with its path.
@@ -21,18 +21,9 @@ from typing import Any
 from dstok._util.json_value import Value, join_path, load_json, shown
 from dstok.core.text.model_json import TokenTable, Vocabulary, find_any
 from dstok.errors import TokenizerFileError, UnsupportedError
-from dstok.formats.byte_alphabet import NOT_IN_UTF_8
+from dstok.formats.byte_alphabet import BLANK, NOT_IN_UTF_8, byte_spelling
 from dstok.formats.components import Steps, steps_of
-from dstok.formats.description import (
-    BLANK,
-    PREFIX_SPACE,
-    TEXT_SPACE,
-    AddedToken,
-    CharacterShape,
-    NormalizerStep,
-    Prefix,
-    byte_spelling,
-)
+from dstok.formats.description import PREFIX_SPACE, TEXT_SPACE, AddedToken, CharacterShape, NormalizerStep, Prefix
 
 SCHEMES: dict[str, Prefix] = {"always": "unless-blank", "first": "text", "never": "none"}
 SPACES = {"type": "Replace", "pattern": {"String": " "}, "content": BLANK}
@@ -52,9 +43,7 @@ def is_character_bpe(model: Value, cutting: Steps, decoding: Steps) -> bool:
     return "ByteLevel" not in kinds and ("ByteFallback" in kinds or model.member("byte_fallback").value is True)
 
 
-def read_shape(
-    file: Value, normalizing: Steps, cutting: Steps, decoding: Steps, vocab: Vocabulary,
-) -> CharacterShape:
+def read_shape(file: Value, normalizing: Steps, cutting: Steps, decoding: Steps, vocab: Vocabulary) -> CharacterShape:
     """The shape of a file; its steps are unfolded. Raises `UnsupportedError` and `TokenizerFileError`."""
     model = file.need("model")
     for key, needed in (("byte_fallback", True), ("ignore_merges", False)):
@@ -115,11 +104,7 @@ def _need_step(step: Value, expected: dict[str, Any]) -> None:
 
 
 def canonical_steps(shape: CharacterShape, where: str = "") -> tuple[NormalizerStep, ...]:
-    """The steps that make a text canonical.
-
-    >>> [step.type for step in canonical_steps(CharacterShape("stretch", False, 1, (-1,) * 256))]
-    ['Replace', 'Prepend']
-    """
+    """The steps that make a text canonical."""
     replacing = NormalizerStep("Replace", BLANK, content=" ", where=where)
     if shape.prefix == "none":
         return (replacing,)
@@ -138,11 +123,7 @@ def _read_strip(decoder: Value, steps: Steps) -> int:
 
 
 def byte_of_token(text: str) -> int | None:
-    """The byte that upstream's decoder takes a token for, also in an odd spelling; None for other tokens.
-
-    >>> byte_of_token("<0xE4>"), byte_of_token("<0xe4>"), byte_of_token("<0x+5>"), byte_of_token("<0x>")
-    (228, 228, 5, None)
-    """
+    """The byte that upstream's decoder takes a token for, also in an odd spelling; None for other tokens."""
     if not (len(text) == len(text.encode()) == 6 and text.startswith("<0x") and text.endswith(">")):
         return None
     digits = text[3:5].removeprefix("+")
@@ -206,14 +187,7 @@ def check_parts(shape: CharacterShape) -> None:
 
 
 def parts_of(shape: CharacterShape) -> dict[str, Any]:
-    """The file's normalizer, pre_tokenizer, decoder, unk_token and fuse_unk; of a shape without parts plain ones.
-
-    >>> shape = CharacterShape("stretch", False, 1, (-1,) * 256)
-    >>> parts_of(shape)["normalizer"]["normalizers"][0]
-    {'type': 'Prepend', 'prepend': '▁'}
-    >>> parts_of(CharacterShape("text", False, 1, (-1,) * 256))["pre_tokenizer"]["prepend_scheme"]
-    'first'
-    """
+    """The file's normalizer, pre_tokenizer, decoder, unk_token and fuse_unk; of a shape without parts plain ones."""
     if shape.parts:
         found: dict[str, Any] = json.loads(shape.parts)
         return found

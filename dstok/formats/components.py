@@ -1,7 +1,7 @@
-r"""The parts of a tokenizer.json around its model: pre-tokenizers, post-processors, truncation and padding.
+r"""The parts of a tokenizer.json around its model: normalizers, pre-tokenizers, post-processors, truncation, padding.
 
-In: a component's steps, sequences unfolded. Out: `Split` steps; how spans are trimmed; the ids around a pair of texts;
-the settings for rows with all their keys, as upstream loads them.
+In: a component's steps, sequences unfolded. Out: normalizer steps, also back; `Split` steps; how spans are trimmed; the
+ids around a pair of texts; the settings for rows with all their keys, as upstream loads them.
 Invariant: splits cut every text as upstream's pre-tokenizers do. A post-processor keeps a text's ids, once and in their
 order, or is refused: upstream runs it even if nobody asks for special tokens. The parts of a pair have upstream's ids
 and type ids, also where truncation cuts (there a template's texts keep the type ids 0 and 1). No id of a text depends
@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from dstok._util.json_value import Value, load_json, shown
 from dstok.errors import UnsupportedError
 from dstok.formats.byte_alphabet import BYTE_TO_CHAR
-from dstok.formats.description import PREFIX_SPACE, AddedToken, NormalizerStep
+from dstok.formats.description import NORMALIZERS, PREFIX_SPACE, AddedToken, NormalizerStep
 from dstok.formats.upstream import DIGITS_PATTERN, PUNCTUATION_PATTERN, WORDS_PATTERN, Upstream, old_punctuation
 from dstok.regex import BEHAVIORS, Split
 
@@ -45,6 +45,56 @@ def _unfold(step: Value, key: str, depth: int) -> Iterator[tuple[str, Value]]:
         step.unsupported(f"more than {MAX_DEPTH} sequences inside each other")
     for item in step.need(key).array():
         yield from _unfold(item, key, depth + 1)
+
+
+def one_or_sequence(steps: list[dict[str, Any]], key: str) -> dict[str, Any] | None:
+    """A component of these steps; None of none."""
+    return None if not steps else steps[0] if len(steps) == 1 else {"type": "Sequence", key: steps}
+
+
+def read_normalizer(normalizer: Value, upstream: Upstream) -> Iterator[NormalizerStep]:
+    """The steps of a tokenizer.json's `normalizer`. Raises `UnsupportedError` and `TokenizerFileError`."""
+    for kind, step in steps_of(normalizer, "normalizers"):
+        if kind == "Replace":
+            pattern, (key, text) = step.need("pattern"), read_one_of(step.need("pattern"), "Regex", "String")
+            if not text.text():
+                text.unsupported("an empty pattern, on which upstream panics")
+            if key == "Regex" and not upstream.replaces:
+                pattern.unsupported(f"a pattern in Replace as {upstream.name} reads it")
+            yield NormalizerStep(kind, text.text(), key == "Regex", step.need("content").text(), where=step.path)
+        elif kind == "Prepend":
+            text = step.need("prepend")
+            if not text.text():
+                text.unsupported("nothing to prepend, by which upstream loses offsets")
+            yield NormalizerStep(kind, content=text.text(), where=step.path)
+        elif kind == "Strip":
+            left, right = (step.need(key).boolean() for key in ("strip_left", "strip_right"))
+            yield NormalizerStep(kind, left=left, right=right, where=step.path)
+        elif kind in NORMALIZERS:
+            from dstok.unicode.normalization import FORMS, OLDEST  # few files need them
+
+            version = None if kind not in FORMS or upstream.forms == OLDEST else upstream.forms
+            yield NormalizerStep(kind, where=step.path, unicode_version=version)
+        else:
+            step.need("type").unsupported(f"the normalizer {shown(kind)}")
+
+
+def write_normalizer(normalizer: Sequence[NormalizerStep]) -> dict[str, Any] | None:
+    """The steps as `read_normalizer` reads them."""
+    steps: list[dict[str, Any]] = []
+    for step in normalizer:
+        if step.type == "Replace":
+            kind = "Regex" if step.is_regex else "String"
+            steps.append({"type": "Replace", "pattern": {kind: step.pattern}, "content": step.content})
+        elif step.type == "Prepend":
+            steps.append({"type": "Prepend", "prepend": step.content})
+        elif step.type == "Strip":
+            steps.append({"type": "Strip", "strip_left": step.left, "strip_right": step.right})
+        elif step.type != PREFIX_SPACE:
+            steps.append({"type": step.type})
+    return one_or_sequence(steps, "normalizers")
+
+
 ALL, BUT_FIRST = "all", "but-first"  # trimmed: every token, or all but the start of the text's first one
 TRIMMINGS = ("", ALL, BUT_FIRST)
 
@@ -135,13 +185,7 @@ def read_framing(steps: Steps) -> str | None:
 
 
 def check_framing(framing: str) -> None:
-    """Raises `ValueError`, with the JSON path, for a text that `read_framing` never returns.
-
-    >>> check_framing('[{"type": 7}]')
-    Traceback (most recent call last):
-    ...
-    dstok.errors.TokenizerFileError: expected a string, found the number 7 - at $.framing[0].type
-    """
+    """Raises `ValueError`, with the JSON path, for a text that `read_framing` never returns."""
     array = load_json(f'{{"framing": {framing}}}').need("framing")
     steps = [(step.need("type").text(), step) for step in array.array()]
     try:
@@ -155,12 +199,7 @@ def check_framing(framing: str) -> None:
 
 @lru_cache(maxsize=64)
 def pair_parts(framing: str | None, add_special_tokens: bool) -> tuple[FramingItem, ...]:
-    """The parts of a pair; without special tokens the texts alone. Raises `UnsupportedError`.
-
-    >>> bert = '[{"type": "BertProcessing", "cls": ["[CLS]", 1], "sep": ["[SEP]", 2]}]'
-    >>> [part.ids or part.text for part in pair_parts(bert, add_special_tokens=True)]
-    [(1,), 0, (2,), 1, (2,)]
-    """
+    """The parts of a pair; without special tokens the texts alone. Raises `UnsupportedError`."""
     if framing is None:
         return PLAIN
     steps = json.loads(framing)
@@ -306,11 +345,7 @@ MAX_LENGTH = (1 << 63) - 1  # of a row
 
 
 def read_truncation(value: Value | None) -> dict[str, Any] | None:
-    """The settings in `truncation`. Raises `TokenizerFileError`.
-
-    >>> read_truncation(Value({"max_length": 512, "strategy": "LongestFirst", "stride": 0}, "$.truncation"))
-    {'max_length': 512, 'strategy': 'LongestFirst', 'stride': 0, 'direction': 'Right'}
-    """
+    """The settings in `truncation`. Raises `TokenizerFileError`."""
     if value is None:
         return None
     has_direction = "direction" in value.object()
@@ -321,12 +356,7 @@ def read_truncation(value: Value | None) -> dict[str, Any] | None:
 
 
 def read_padding(value: Value | None) -> dict[str, Any] | None:
-    """The settings in `padding`. Raises `TokenizerFileError`.
-
-    >>> read_padding(Value({"strategy": {"Fixed": 8}, "direction": "Left", "pad_id": 0, "pad_type_id": 0,
-    ...                     "pad_token": "<pad>"}, "$.padding"))["strategy"]
-    {'Fixed': 8}
-    """
+    """The settings in `padding`. Raises `TokenizerFileError`."""
     if value is None:
         return None
     multiple, strategy = value.get("pad_to_multiple_of"), value.need("strategy")

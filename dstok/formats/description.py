@@ -17,11 +17,11 @@ from typing import Any, Literal, NamedTuple, get_args
 from dstok.core.text.model_json import TokenTable
 from dstok.errors import UnsupportedError
 from dstok.formats import AddedToken as AddedToken
-from dstok.formats.byte_alphabet import NOT_IN_UTF_8, decoded_bytes
+from dstok.formats.byte_alphabet import BLANK as BLANK
+from dstok.formats.byte_alphabet import NOT_IN_UTF_8, byte_spelling, decoded_bytes, spelling
 from dstok.regex import Split
 
 WORD_END = b"\xff"  # no text has this byte
-BLANK = "▁"  # U+2581: files write it for a space
 ENDS = ("bos_id", "eos_id", "pad_id", "unk_id")  # the settings that name one token each
 NORMALIZERS = ("NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Strip", "Prepend", "Replace")
 PREFIX_SPACE = "PrefixSpace"  # a step of ours: a space before a stretch that begins with none
@@ -61,27 +61,13 @@ class CharacterShape(NamedTuple):
 
 
 def with_word_end(token: bytes, word_end: str) -> bytes:
-    r"""The bytes that a token decodes to.
-
-    >>> with_word_end(b"hi\xff", "</w>"), with_word_end(b"\xff", "</w>")
-    (b'hi</w>', b'\xff')
-    """
+    """The bytes that a token decodes to."""
     ends = word_end and len(token) > 1 and token.endswith(WORD_END)
     return token[:-1] + decoded_bytes(word_end) if ends else token
 
 
-def byte_spelling(byte: int) -> str:
-    """The token of a byte: "<0x0A>" of 10."""
-    return f"<0x{byte:02X}>"
-
-
 def spelled(token: bytes, token_id: int, shape: CharacterShape) -> str:
-    r"""The token as files spell it.
-
-    >>> shape = CharacterShape("none", False, 0, (*range(3, 259),))
-    >>> spelled(b"\n", 13, shape), spelled(b" a", 300, shape)
-    ('<0x0A>', '▁a')
-    """
+    """The token as files spell it."""
     if len(token) == 1 and shape.byte_ids[token[0]] == token_id:
         return byte_spelling(token[0])
     return token.decode().replace(" ", BLANK)
@@ -211,17 +197,7 @@ class ModelDescription(NamedTuple):
 
     @contextmanager
     def naming_places(self) -> Iterator[None]:
-        """An error inside names a part of the description, such as `merges`. It gets this part's place in the file.
-
-        >>> from dstok.core.text.model_json import pack_tokens
-        >>> places = {"merges": "$.model.merges"}
-        >>> model = ModelDescription((), pack_tokens(()), frozenset(), array("I"), (), False, places=places)
-        >>> with model.naming_places():
-        ...     raise UnsupportedError("a merge", "merges[3]")
-        Traceback (most recent call last):
-        ...
-        dstok.errors.UnsupportedError: a merge - at $.model.merges[3]
-        """
+        """An error inside names a part of the description, such as `merges`. It gets this part's place in the file."""
         try:
             yield
         except UnsupportedError as error:
@@ -251,6 +227,15 @@ class ModelDescription(NamedTuple):
             if owners.setdefault(added.id, added.content) != added.content:
                 raise UnsupportedError(f"the added token {added.content!r} with the id of {owners[added.id]!r}, which "
                                        f"{format} cannot say", f"added_tokens[{number}]")
+
+    def spelling(self, token_id: int) -> str:
+        """A token as a tokenizer.json spells it."""
+        token = self.tokens[token_id] or b""
+        if token_id in self.raw_ids:
+            return token.decode()
+        if self.characters is not None:
+            return spelled(token, token_id, self.characters)
+        return spelling(with_word_end(token, self.word_end))
 
     def merge_rules(self) -> list[tuple[int, int, int]]:
         """The merges as (left id, right id, merged id), in the order of rank."""

@@ -28,11 +28,10 @@ from dstok.core.bpe.tables import MAX_IDS, live_merges
 from dstok.core.text.model_json import TokenTable, pack_tokens
 from dstok.errors import TokenizerFileError, UnsupportedError
 from dstok.formats import GGUF_MAGIC as MAGIC
-from dstok.formats.byte_alphabet import NOT_IN_UTF_8, decoded_bytes, is_spelling, spelling
+from dstok.formats.byte_alphabet import decoded_bytes, is_spelling, spelling
 from dstok.formats.description import BLANK, AddedToken, ModelDescription, TokenizerConfig
 from dstok.formats.llama_cpp import NO_WHOLE, UNICODE, family_base, family_of_pre, find_family
 from dstok.formats.sentencepiece import BYTE, CONTROL, NORMAL, UNKNOWN, UNUSED, USER_DEFINED, Piece, describe_pieces
-from dstok.formats.tokenizer_json import token_spelling
 from dstok.formats.upstream import NEWEST
 
 TOKENS, TYPES = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type"
@@ -268,17 +267,16 @@ def describe_gguf(path: StrPath, upstream: str = NEWEST) -> ModelDescription:
     tokens, raw_ids = _tokens(texts, types, frozenset(merges))
     added = tuple(AddedToken(i, texts[i], special=kind in (CONTROL, UNKNOWN))
                   for i, kind in enumerate(types) if kind in (UNKNOWN, CONTROL, USER_DEFINED))
-    _check_bytes(tokens, raw_ids)
     places = {f"added_tokens[{number}]": f"{TOKENS}[{token.id}]" for number, token in enumerate(added)}
-    return base._replace(splits=tuple(split._replace(where=PRE) for split in base.splits),
-                         normalizer=tuple(step._replace(where=PRE) for step in base.normalizer), tokens=tokens,
-                         raw_ids=raw_ids, merges=merges, added_tokens=added, config=config,
-                         places={"vocab": TOKENS, "merges": MERGES, **places})
+    model = base._replace(splits=tuple(split._replace(where=PRE) for split in base.splits),
+                          normalizer=tuple(step._replace(where=PRE) for step in base.normalizer), tokens=tokens,
+                          raw_ids=raw_ids, merges=merges, added_tokens=added, config=config,
+                          places={"vocab": TOKENS, "merges": MERGES, **places})
+    _check_bytes(model)
+    return model
 
 
-def _tokens(
-    texts: list[str], types: list[int], used: frozenset[int],
-) -> tuple[TokenTable, frozenset[int]]:
+def _tokens(texts: list[str], types: list[int], used: frozenset[int]) -> tuple[TokenTable, frozenset[int]]:
     """The vocabulary for merging: it has an added token only if a merge uses it."""
     tokens: list[bytes | None] = [None] * len(texts)
     raw: list[int] = []
@@ -315,12 +313,10 @@ def _merges(lines: list[str], texts: list[str], types: list[int]) -> array[int]:
     return merges
 
 
-def _check_bytes(tokens: TokenTable, raw_ids: frozenset[int]) -> None:
-    single = {tokens[i] for i in tokens.of_length(1) if i not in raw_ids}
-    for byte in range(256):
-        if bytes([byte]) not in single and byte not in NOT_IN_UTF_8:
-            spelled = spelling(bytes([byte]))
-            raise UnsupportedError(f"a vocabulary without a token for the byte 0x{byte:02X}, {spelled!r}", TOKENS)
+def _check_bytes(model: ModelDescription) -> None:
+    for byte in model.lost_bytes():
+        spelled = spelling(bytes([byte]))
+        raise UnsupportedError(f"a vocabulary without a token for the byte 0x{byte:02X}, {spelled!r}", TOKENS)
 
 
 def write_gguf(
@@ -342,7 +338,7 @@ def write_gguf(
                 "add_add_space_prefix": model.characters.prefix != "none",
                 "add_unk_token_id": types.index(UNKNOWN) if UNKNOWN in types else None}
     else:
-        _check_bytes(model.tokens, model.raw_ids)
+        _check_bytes(model)
         family, pre = find_family(model, hashes)
         if model.ignore_merges != family.ignore_merges and whole_pieces:
             value = str(model.ignore_merges).lower()
@@ -378,7 +374,7 @@ def _spelled(model: ModelDescription) -> tuple[list[str], list[int]]:
     of_bytes = set(model.characters.byte_ids if model.characters is not None else ())
     for i, token in enumerate(model.tokens):
         if token is not None:
-            texts[i] = token_spelling(model, i)
+            texts[i] = model.spelling(i)
             types[i] = BYTE if i in of_bytes else NORMAL
     for number, added in enumerate(model.added_tokens):
         if added.lstrip or added.rstrip or added.single_word:

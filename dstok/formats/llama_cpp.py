@@ -63,11 +63,7 @@ def family_of_pre(pre: str) -> Family:
 
 @cache
 def family_base(family_name: str, upstream: str = NEWEST) -> ModelDescription:
-    """A model of the family with only the 256 bytes for tokens: with upstream's steps for the family's files.
-
-    >>> family_base("gpt-2").splits[0].behavior
-    'Isolated'
-    """
+    """A model of the family with only the 256 bytes for tokens: with upstream's steps for the family's files."""
     family = family_of_pre(family_name)
     byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
     model = {"type": "BPE", "vocab": {char: i for i, char in enumerate(BYTE_TO_CHAR)}, "merges": [],
@@ -101,13 +97,7 @@ def find_family(model: ModelDescription, hashes: Sequence[str]) -> tuple[Family,
 
 
 def same_pieces(one: tuple[Split, ...], other: tuple[Split, ...], unicode_version: str) -> bool:
-    """Do two pre-tokenizers cut every text into the same pieces? Their minimal automata over code points are compared.
-
-    >>> same_pieces((Split("a+|[^a]+"),), (Split("[^a]+|a+"),), "16.0")
-    True
-    >>> same_pieces((Split("a+"),), (Split("b+"),), "16.0")
-    False
-    """
+    """Do two pre-tokenizers cut every text alike? Their minimal automata over code points are compared."""
     def automaton(splits: tuple[Split, ...]) -> tuple[object, ...]:
         # Classes that it treats alike are joined. Classes are numbered by their smallest code point and states
         # breadth-first, so equal automata have equal results.

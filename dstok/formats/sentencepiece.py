@@ -22,18 +22,9 @@ from dstok._util.json_value import load_json, shown
 from dstok.core.bpe.tables import MAX_IDS, MAX_MERGES
 from dstok.core.text.model_json import pack_tokens
 from dstok.errors import TokenizerFileError, UnsupportedError
-from dstok.formats.byte_alphabet import NOT_IN_UTF_8
+from dstok.formats.byte_alphabet import NOT_IN_UTF_8, byte_spelling
 from dstok.formats.character_bpe import canonical_steps
-from dstok.formats.description import (
-    BLANK,
-    ENDS,
-    AddedToken,
-    CharacterShape,
-    ModelDescription,
-    Prefix,
-    TokenizerConfig,
-    byte_spelling,
-)
+from dstok.formats.description import BLANK, ENDS, AddedToken, CharacterShape, ModelDescription, Prefix, TokenizerConfig
 from dstok.formats.tokenizer_config import entries_by_id, read_tokenizer_config
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)  # the types in both formats
@@ -52,18 +43,12 @@ class Piece(NamedTuple):
 def describe_pieces(
     pieces: Sequence[Piece], prefix: Prefix, strip: int, where: str, *, raw: bool = False,
 ) -> ModelDescription:
-    r"""The model of pieces. `where` is the place of the list of pieces, for errors.
+    """The model of pieces. `where` is the place of the list of pieces, for errors.
 
     prefix, strip: as in `CharacterShape`. Control tokens and the unknown token are special; user-defined ones are
     added tokens, too. raw: added tokens are found in the raw text. So merging can make those with U+2581, of spaces;
     the others are taken out before. A piece with a literal space that is looked for after spaces became U+2581 stands
     in no text: its id is a raw one. Raises `UnsupportedError` and `TokenizerFileError`.
-
-    >>> texts = "<unk>", *map(byte_spelling, range(256)), "▁", "a", "▁a"
-    >>> kinds = UNKNOWN, *[BYTE] * 256, *[NORMAL] * 3
-    >>> model = describe_pieces([Piece(t, -i, k) for i, (t, k) in enumerate(zip(texts, kinds))], "none", 0, "pieces")
-    >>> model.merge_rules(), model.tokens[11], model.tokens[259]
-    ([(257, 258, 259)], b'\n', b' a')
     """
     if len(pieces) > MAX_IDS:
         raise UnsupportedError(f"more than {MAX_IDS} pieces", where)
@@ -192,9 +177,6 @@ def _grow_alike(lengths: set[int]) -> bool:
 
     The longest piece is made first, with nothing but single characters after it, and is no left side. So what follows
     it is a run of its own, and twice its length shows all that can happen.
-
-    >>> _grow_alike({2, 3, 4}), _grow_alike({2, 3, 4, 6}), _grow_alike({2, 5, 7})
-    (True, True, False)
     """
     longest = max(lengths)
     for count in range(2, 2 * longest + 1):

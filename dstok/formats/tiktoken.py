@@ -38,20 +38,13 @@ def ranked_merges(ranks: Mapping[bytes, int]) -> list[tuple[bytes, bytes]]:
     """The pair that makes each token of two bytes or more, in order of the tokens' ranks.
 
     Tokens that no pair makes are left out.
-
-    >>> ranked_merges({b"a": 0, b"b": 1, b"ab": 2, b"ba": 3, b"aba": 4, b"bb": 5, b"abb": 6})
-    [(b'a', b'b'), (b'b', b'a'), (b'ab', b'a'), (b'b', b'b'), (b'ab', b'b')]
     """
     in_order = sorted((token for token in ranks if len(token) > 1), key=ranks.__getitem__)
     return [pair for pair in (last_join(token, ranks) for token in in_order) if pair is not None]
 
 
 def last_join(token: bytes, ranks: Mapping[bytes, int]) -> tuple[bytes, bytes] | None:
-    """The last two parts in merging `token`, which has a rank; None if more than two remain.
-
-    >>> last_join(b"aab", {b"a": 0, b"b": 1, b"aa": 7, b"ab": 5, b"aab": 6})
-    (b'a', b'ab')
-    """
+    """The last two parts in merging `token`, which has a rank; None if more than two remain."""
     none = 1 << 62
     starts = list(range(len(token) + 1))
     costs = [ranks.get(token[i : i + 2], none) for i in range(len(token) - 1)]  # of the join of parts i and i + 1
@@ -104,15 +97,10 @@ def encoding_of_file(data: bytes) -> str | None:
 def describe_tiktoken(
     ranks: Mapping[bytes, int], pattern: str, special_tokens: Mapping[str, int] | None = None,
 ) -> ModelDescription:
-    r"""The model of tiktoken's `mergeable_ranks`, `pat_str` and `special_tokens`.
+    """The model of tiktoken's `mergeable_ranks`, `pat_str` and `special_tokens`.
 
     `pattern` may be the name of an encoding of tiktoken. Without `special_tokens` the encoding's own are taken.
     Raises `UnsupportedError` and `TokenizerFileError`.
-
-    >>> ranks = {bytes([b]): b for b in range(256)} | {b"ab": 256}
-    >>> model = describe_tiktoken(ranks, r"\S++|\s++", {"<end>": 257})
-    >>> model.merge_rules(), model.splits[0].pattern, model.added_tokens[0].id
-    ([(97, 98, 256)], '\\S+|\\s+', 257)
     """
     known, shared = ENCODINGS.get(pattern), special_tokens is None  # two of an encoding's own may share an id
     if special_tokens is None:
@@ -173,15 +161,7 @@ def _special_tokens(
 
 
 def read_ranks(data: bytes) -> dict[bytes, int]:
-    r"""The ranks in a rank file's contents. Raises `TokenizerFileError` with line and file offset.
-
-    >>> read_ranks(b"YWI= 7\n")
-    {b'ab': 7}
-    >>> read_ranks(b"YWI= 7\nYWI 8\n")
-    Traceback (most recent call last):
-    ...
-    dstok.errors.TokenizerFileError: expected base64, a space and a rank, found b'YWI 8' - at line 2 (byte 7)
-    """
+    """The ranks in a rank file's contents. Raises `TokenizerFileError` with line and file offset."""
     ranks: dict[bytes, int] = {}
     at = 0
     for number, line in enumerate(data.splitlines(keepends=True), 1):  # at "\r", too, as tiktoken

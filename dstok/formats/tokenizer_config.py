@@ -20,10 +20,6 @@ def read_tokenizer_config(config: str | bytes, id_of: Callable[[str], int | None
     """The settings in `config`. Raises `TokenizerFileError`.
 
     A padding or unknown token that is not in the model is None: transformers adds it to the model, and no text has it.
-
-    >>> config = read_tokenizer_config('{"bos_token": {"content": "<s>"}, "add_bos_token": true}', {"<s>": 1}.get)
-    >>> config.bos_id, config.eos_id, config.add_bos
-    (1, None, True)
     """
     settings = load_json(config, "tokenizer_config.json: ")
     found: dict[str, Any] = {}
@@ -45,11 +41,7 @@ def read_tokenizer_config(config: str | bytes, id_of: Callable[[str], int | None
 
 
 def read_generation_config(text: str | bytes) -> dict[str, Any]:
-    """The settings of a generation_config.json. Raises `TokenizerFileError`.
-
-    >>> read_generation_config('{"temperature": 0.6, "top_p": 0.95}')
-    {'temperature': 0.6, 'top_p': 0.95}
-    """
+    """The settings of a generation_config.json. Raises `TokenizerFileError`."""
     return load_json(text, "generation_config.json: ").object()
 
 

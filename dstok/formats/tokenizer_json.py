@@ -23,17 +23,7 @@ from dstok.errors import ArgumentError, TokenizerFileError, UnsupportedError
 from dstok.formats import character_bpe, components
 from dstok.formats.byte_alphabet import BYTE_TO_CHAR, NOT_IN_UTF_8, decoded_bytes, is_spelling, spelling
 from dstok.formats.components import Steps
-from dstok.formats.description import (
-    NORMALIZERS,
-    PREFIX_SPACE,
-    WORD_END,
-    AddedToken,
-    ModelDescription,
-    NormalizerStep,
-    TokenizerConfig,
-    spelled,
-    with_word_end,
-)
+from dstok.formats.description import PREFIX_SPACE, WORD_END, AddedToken, ModelDescription, TokenizerConfig
 from dstok.formats.tokenizer_config import read_tokenizer_config
 from dstok.formats.upstream import DIGITS_PATTERN, NEWEST, WORDS_PATTERN, Upstream, upstream_version
 from dstok.regex import Split
@@ -43,6 +33,7 @@ PLACES = {"vocab": "$.model.vocab", "merges": "$.model.merges", "added_tokens": 
 TOP_LEVEL = frozenset({"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
                        "post_processor", "decoder", "model"})
 FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")  # of an added token, as in `AddedToken`
+KEYS, TYPES = ("id", "content", *FLAGS), [int, str, *[bool] * len(FLAGS)]
 _BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
 
 
@@ -55,15 +46,6 @@ def read_tokenizer_json(
 
     Raises `TokenizerFileError` for a broken file and `UnsupportedError` for one that dstok cannot follow
     exactly. Patterns are not checked here: compiling `splits` does that.
-
-    >>> read_tokenizer_json('{"model": {"type": "Unigram", "vocab": []}}')
-    Traceback (most recent call last):
-    ...
-    dstok.errors.UnsupportedError: expected the model type 'BPE', found 'Unigram' - at $.model.type
-    >>> read_tokenizer_json('{"model": {"dropout": "0.1", "vocab": {}, "merges": []}}')
-    Traceback (most recent call last):
-    ...
-    dstok.errors.TokenizerFileError: expected a number or null, found the string '0.1' - at $.model.dropout
     """
     versions, (file, vocab) = upstream_version(upstream), _read_tables(data)
     if {"config", "vocab"} <= file.object().keys() and "model" not in file.object():
@@ -150,7 +132,7 @@ def _describe_bytes(
     if word_end:
         tokens, merges = _mark_word_ends(suffix, vocab, tokens, raw_ids, merges)
     prefix = components.prefix_step(cutting)
-    normalizer = (*read_normalizer(file.member("normalizer"), versions), *([prefix] if prefix else []))
+    normalizer = (*components.read_normalizer(file.member("normalizer"), versions), *([prefix] if prefix else []))
     described = ModelDescription(splits, tokens, raw_ids, merges, components.raw_tokens(normalizer, added),
                                  ignore_merges, versions.patterns, normalizer, word_end=word_end,
                                  unknown=unknown)
@@ -185,33 +167,6 @@ def _boolean_or_null(owner: Value, key: str) -> bool:
     return (value := owner.get(key)) is not None and value.boolean()
 
 
-def read_normalizer(normalizer: Value, upstream: Upstream) -> Iterator[NormalizerStep]:
-    """The steps of a tokenizer.json's `normalizer`. Raises `UnsupportedError` and `TokenizerFileError`."""
-    for kind, step in components.steps_of(normalizer, "normalizers"):
-        if kind == "Replace":
-            pattern, (key, text) = step.need("pattern"), components.read_one_of(step.need("pattern"), "Regex", "String")
-            if not text.text():
-                text.unsupported("an empty pattern, on which upstream panics")
-            if key == "Regex" and not upstream.replaces:
-                pattern.unsupported(f"a pattern in Replace as {upstream.name} reads it")
-            yield NormalizerStep(kind, text.text(), key == "Regex", step.need("content").text(), where=step.path)
-        elif kind == "Prepend":
-            text = step.need("prepend")
-            if not text.text():
-                text.unsupported("nothing to prepend, by which upstream loses offsets")
-            yield NormalizerStep(kind, content=text.text(), where=step.path)
-        elif kind == "Strip":
-            left, right = (step.need(key).boolean() for key in ("strip_left", "strip_right"))
-            yield NormalizerStep(kind, left=left, right=right, where=step.path)
-        elif kind in NORMALIZERS:
-            from dstok.unicode.normalization import FORMS, OLDEST  # few files need them
-
-            version = None if kind not in FORMS or upstream.forms == OLDEST else upstream.forms
-            yield NormalizerStep(kind, where=step.path, unicode_version=version)
-        else:
-            step.need("type").unsupported(f"the normalizer {shown(kind)}")
-
-
 def _check_model_options(model: Value) -> None:
     _need_text(model, "type", "BPE", "the model type")
     dropout = model.get("dropout")
@@ -219,13 +174,10 @@ def _check_model_options(model: Value) -> None:
         dropout.wrong("a number or null")
     if dropout is not None and dropout.value != 0:
         dropout.unsupported("dropout, which makes encodings random")
-    for key in ("continuing_subword_prefix", "end_of_word_suffix"):
-        affix = model.get(key)
-        if affix is not None and affix.text() and key == "continuing_subword_prefix":
-            affix.unsupported(f"a {key}")
-    unk_token = model.get("unk_token")
-    if unk_token is not None:
-        unk_token.text()
+    for key in ("continuing_subword_prefix", "end_of_word_suffix", "unk_token"):
+        text = model.get(key)
+        if text is not None and text.text() and key == "continuing_subword_prefix":
+            text.unsupported(f"a {key}")
     for key in ("fuse_unk", "byte_fallback"):
         _boolean_or_null(model, key)
 
@@ -305,18 +257,21 @@ def _read_added_tokens(value: object, vocab: Vocabulary) -> Iterator[AddedToken]
     contents: set[str] = set()
     following = len(vocab)
     for item in Value(value, "$.added_tokens").array():
-        token_id, content = item.need("id").integer(MAX_U32), item.need("content").text()
-        token = AddedToken(token_id, content, *(item.need(flag).boolean() for flag in FLAGS))
+        found: list[Any] = [*map(item.object().get, KEYS)]
+        if [*map(type, found)] != TYPES or not 0 <= found[0] <= MAX_U32:  # one of these tells which is wrong, and how
+            _ = item.need("id").integer(MAX_U32), item.need("content").text(), *(item.need(f).boolean() for f in FLAGS)
+        token = AddedToken(*found)
+        token_id, content = token.id, token.content
         if not content or content in contents:
             item.need("content").wrong("a text that no added token before has")
-        own, place = vocab.get(content), item.need("id")  # upstream's id: its own in the vocabulary, or `following`
+        own = vocab.get(content)  # upstream's id: its own in the vocabulary, or `following`
         if own is not None and token_id != own:
-            place.wrong(f"{own}, which $.model.vocab gives to this token")
+            item.need("id").wrong(f"{own}, which $.model.vocab gives to this token")
         owner = owners.get(token_id, vocab.text_of(token_id))
         if owner not in (None, content):
-            place.wrong(f"an id of its own, not the one of {shown(owner)}")
+            item.need("id").wrong(f"an id of its own, not the one of {shown(owner)}")
         if own is None and token_id != following:
-            place.unsupported(f"the id {token_id}, where upstream counts on and gives this token {following}")
+            item.need("id").unsupported(f"the id {token_id}, where upstream counts on and gives this token {following}")
         contents.add(content)
         owners[token_id] = content
         following += own is None
@@ -324,13 +279,7 @@ def _read_added_tokens(value: object, vocab: Vocabulary) -> Iterator[AddedToken]
 
 
 def write_tokenizer_json(model: ModelDescription) -> str:
-    """The text of a tokenizer.json. Raises `UnsupportedError` if such a file cannot describe the model.
-
-    >>> from dstok.formats.llama_cpp import family_base
-    >>> text = write_tokenizer_json(family_base("gpt-2"))
-    >>> json.loads(text)["pre_tokenizer"]["pretokenizers"][-1]["type"]
-    'ByteLevel'
-    """
+    """The text of a tokenizer.json. Raises `UnsupportedError` if such a file cannot describe the model."""
     model.refuse_shared("a tokenizer.json")
     if model.cuts_texts:
         raise UnsupportedError("a model whose own code cuts long texts, which a tokenizer.json cannot say")
@@ -340,8 +289,8 @@ def write_tokenizer_json(model: ModelDescription) -> str:
         parts = {"unk_token": None, "fuse_unk": False, **character_bpe.parts_of(model.characters)}
     else:
         unknown, fuse = model.unknown or (None, False)
-        parts = {"normalizer": _normalizer(model), "pre_tokenizer": _pre_tokenizer(model), "decoder": _BYTE_LEVEL,
-                 "unk_token": unknown, "fuse_unk": fuse}
+        parts = {"normalizer": components.write_normalizer(model.normalizer), "pre_tokenizer": _pre_tokenizer(model),
+                 "decoder": _BYTE_LEVEL, "unk_token": unknown, "fuse_unk": fuse}
     text = json.dumps({
         "version": "1.0", "truncation": model.config.truncation, "padding": model.config.padding,
         "added_tokens": [_added_token(i, token) for i, token in enumerate(model.added_tokens)],
@@ -352,7 +301,7 @@ def write_tokenizer_json(model: ModelDescription) -> str:
                   "byte_fallback": model.characters is not None, "ignore_merges": model.ignore_merges,
                   "vocab": {}, "merges": []},
     }, ensure_ascii=False, indent=1)
-    texts = {i: token_spelling(model, i) for i in set(model.merges)}
+    texts = {i: model.spelling(i) for i in set(model.merges)}
     listed = (rule for rule in model.merge_rules() if not model.word_end or model.tokens[rule[1]] != WORD_END)
     text = _with_tables(text, vocab, [(texts[left], texts[right]) for left, right, _ in listed])
     written = _essence(read_tokenizer_json(text))._asdict()
@@ -360,16 +309,6 @@ def write_tokenizer_json(model: ModelDescription) -> str:
         if written[name] != expected:
             raise UnsupportedError(f"{name} that a tokenizer.json cannot say, or dstok cannot write", f"$.{name}")
     return text
-
-
-def token_spelling(model: ModelDescription, token_id: int) -> str:
-    """A token as a tokenizer.json spells it."""
-    token = model.tokens[token_id] or b""
-    if token_id in model.raw_ids:
-        return token.decode()
-    if model.characters is not None:
-        return spelled(token, token_id, model.characters)
-    return spelling(with_word_end(token, model.word_end))
 
 
 def _added_token(index: int, token: AddedToken) -> dict[str, Any]:
@@ -382,7 +321,7 @@ def _added_token(index: int, token: AddedToken) -> dict[str, Any]:
 
 
 def _vocabulary(model: ModelDescription) -> dict[str, int]:
-    spelled = [(token_spelling(model, i), i) for i, token in enumerate(model.tokens) if token is not None]
+    spelled = [(model.spelling(i), i) for i, token in enumerate(model.tokens) if token is not None]
     vocab = dict(spelled)
     new = [(token.content, token.id) for token in model.added_tokens if vocab.get(token.content) != token.id]
     whole: dict[str, int] = {}
@@ -424,28 +363,9 @@ def _pre_tokenizer(model: ModelDescription) -> dict[str, Any]:
 def _post_processor(model: ModelDescription) -> dict[str, Any] | None:
     framing, trimming = model.config.framing, model.trim_offsets
     if model.characters is not None and not trimming:
-        return _one_or_sequence(json.loads(framing) if framing else [], "processors")
+        return components.one_or_sequence(json.loads(framing) if framing else [], "processors")
     byte_level = {**_BYTE_LEVEL, "trim_offsets": trimming != "", "add_prefix_space": trimming == components.BUT_FIRST}
     return {"type": "Sequence", "processors": [byte_level, *json.loads(framing)]} if framing else byte_level
-
-
-def _normalizer(model: ModelDescription) -> dict[str, Any] | None:
-    steps: list[dict[str, Any]] = []
-    for step in model.normalizer:
-        if step.type == "Replace":
-            kind = "Regex" if step.is_regex else "String"
-            steps.append({"type": "Replace", "pattern": {kind: step.pattern}, "content": step.content})
-        elif step.type == "Prepend":
-            steps.append({"type": "Prepend", "prepend": step.content})
-        elif step.type == "Strip":
-            steps.append({"type": "Strip", "strip_left": step.left, "strip_right": step.right})
-        elif step.type != PREFIX_SPACE:
-            steps.append({"type": step.type})
-    return _one_or_sequence(steps, "normalizers")
-
-
-def _one_or_sequence(steps: list[dict[str, Any]], key: str) -> dict[str, Any] | None:
-    return None if not steps else steps[0] if len(steps) == 1 else {"type": "Sequence", key: steps}
 
 
 def _essence(model: ModelDescription) -> ModelDescription:

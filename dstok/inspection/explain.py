@@ -11,19 +11,14 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
 
 from dstok._util.columns import aligned
 from dstok._util.files import visible
-from dstok.formats.description import PREFIX_SPACE, TEXT_SPACE
-from dstok.regex.cascade import Program
+from dstok.formats.description import PREFIX_SPACE, TEXT_SPACE, NormalizerStep
+from dstok.inspection.inspection import Inspection
+from dstok.regex.cascade import Cascade, Program, Tag
 from dstok.regex.dfa import DEAD, DFA, NO_TAG, OPERATION, SET_0, START
-
-if TYPE_CHECKING:
-    from dstok.formats.description import NormalizerStep
-    from dstok.inspection.inspection import Inspection
-    from dstok.regex.cascade import Cascade, Tag
-    from dstok.unicode.code_point_set import CodePointSet
+from dstok.unicode.code_point_set import CodePointSet
 
 _EXAMPLES = 6  # characters shown of a class
 _PREFERRED = "aZ09 !\t\n\ré中あア~_"  # shown first where a class holds them

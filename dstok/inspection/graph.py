@@ -8,17 +8,13 @@ between the same two states share one arrow.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
 from dstok.inspection.explain import examples, symbol_name
+from dstok.regex.cascade import Cascade, Program
 from dstok.regex.dfa import DEAD, NO_TAG, OPERATION, START
-from dstok.regex.marked_language import FINAL
-
-if TYPE_CHECKING:
-    from dstok.regex.cascade import Cascade, Program
 
 BLANKS = {"U+0009": "⇥", "U+000A": "↵", "U+0020": "␣"}
-_HEAD = ("digraph automaton {", '  rankdir=LR; bgcolor="none"; ranksep=0.6; nodesep=0.25',
+HEAD = ("digraph automaton {", '  rankdir=LR; bgcolor="none"; ranksep=0.6; nodesep=0.25',
          '  node [shape=circle fontname="Courier" fontsize=12 margin="0.03,0.02"]',
          '  edge [fontname="Courier" fontsize=12 arrowsize=0.7]',
          '  begin [label="" shape=point class="begin"]', f'  begin -> {START} [class="move"]')
@@ -33,10 +29,13 @@ def automaton_dot(program: Program, used: Collection[tuple[int, int]] = ()) -> s
     >>> print(automaton_dot(compile_splits([Split(r"a+")])).splitlines()[-2])
       3 -> 3 [label="a" class="move"]
     """
-    lines, marks, edges = [*_HEAD], set(used), program.dfa.edges
+    lines, marks, edges = [*HEAD], set(used), program.dfa.edges
     arrows: dict[tuple[int, int, bool], list[int]] = {}  # by states, and whether a piece may end before the symbol
     for state in range(START, len(edges)):
-        reasons = _reasons(program, state)
+        # `2.1`: a piece of alternative 1 of step 2 ends here.
+        tags = {tag % OPERATION for target, tag in edges[state] if tag != NO_TAG and target == DEAD}
+        reasons = [*dict.fromkeys("gap" if tag.step is None else f"{tag.step}.{tag.alternative}"
+                                  for tag in (program.tags[number] for number in sorted(tags)))]
         steps = {name.split(".")[0] for name in reasons} - {"gap"}
         kind = "many" if len(steps) > 1 else f"step{steps.pop()}" if steps else "gap" if reasons else "none"
         label = "\\n".join([str(state), *reasons])
@@ -47,41 +46,12 @@ def automaton_dot(program: Program, used: Collection[tuple[int, int]] = ()) -> s
     for (state, target, ends), symbols in arrows.items():
         kind = "move used" if marks & {(state, symbol) for symbol in symbols} else "move"
         dashed = " style=dashed" if ends else ""
-        lines.append(f'  {state} -> {target} [label={_quoted(_names(program, symbols))} class="{kind}"{dashed}]')
+        lines.append(f'  {state} -> {target} [label={quoted(class_names(program, symbols))} class="{kind}"{dashed}]')
     return "\n".join([*lines, "}"])
 
 
-def marked_dot(cascade: Cascade) -> str:
-    """The automaton of marked texts in DOT: arrows of the class `used` read the mark.
-
-    >>> from dstok.regex import Split
-    >>> from dstok.regex.cascade import compile_splits
-    >>> marked_dot(compile_splits([Split(r"a+")])).count('label="mark" class="move used"')
-    2
-    """
-    rows, end = cascade.visible.rows, cascade.visible.end
-    lines = [*_HEAD, f'  {FINAL} [label="end" class="many"]']
-    lines += [f'  {state} [label="{state}" class="none"]' for state in range(START, len(rows)) if state != FINAL]
-    arrows: dict[tuple[int, int, bool], list[int]] = {}  # by states, and whether they read the mark
-    for state, row in enumerate(rows):
-        for symbol, target in enumerate(row):
-            if target != DEAD:
-                arrows.setdefault((state, target, symbol > end), []).append(symbol)
-    for (state, target, is_mark), symbols in arrows.items():
-        label, kind = ("mark", "move used") if is_mark else (_names(cascade, symbols), "move")
-        lines.append(f'  {state} -> {target} [label={_quoted(label)} class="{kind}"]')
-    return "\n".join([*lines, "}"])
-
-
-def _reasons(program: Program, state: int) -> list[str]:
-    """The reasons at a state: `2.1` for a piece of alternative 1 of step 2 that ends here."""
-    tags = {tag % OPERATION for target, tag in program.dfa.edges[state] if tag != NO_TAG and target == DEAD}
-    reasons = [program.tags[tag] for tag in sorted(tags)]
-    return list(dict.fromkeys("gap" if tag.step is None else f"{tag.step}.{tag.alternative}" for tag in reasons))
-
-
-def _names(cascade: Cascade, symbols: list[int]) -> str:
-    """Examples of a few of the classes, one each."""
+def class_names(cascade: Cascade, symbols: list[int]) -> str:
+    """Examples of a few of the classes, one each: the label of an arrow."""
     names = []
     for symbol in symbols:
         chars = [] if symbol == cascade.alphabet.end else examples(cascade.alphabet.classes[symbol], 1)
@@ -89,5 +59,6 @@ def _names(cascade: Cascade, symbols: list[int]) -> str:
     return " ".join(names[:_FEW]) + (f" +{len(names) - _FEW}" if len(names) > _FEW else "")
 
 
-def _quoted(label: str) -> str:
+def quoted(label: str) -> str:
+    """A label as DOT quotes it."""
     return '"' + label.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -6,18 +6,12 @@ Invariant: looking at a part does not change it. Answers come from the parts tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from dstok._util.arguments import Errors, Special, Text, explained, replaces_faults, utf8
-from dstok.added_tokens import AddedTokens
-from dstok.compiled.tables import Tables
-from dstok.core.bpe.merge import BPE
-from dstok.core.encode.decode import Decoder
-from dstok.core.encode.encoder import Encoder
-from dstok.core.text.normalize import Normalizer
 from dstok.errors import ArgumentError, UnsupportedError
 from dstok.formats.description import AddedToken, NormalizerStep
 from dstok.normalizers import normalized_text
@@ -28,9 +22,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from dstok.core.split.automaton import Scanner
-    from dstok.core.split.two_sided import TwoSided
-    from dstok.methods.offsets import Piece, Places
+    from dstok.methods.offsets import Piece
+    from dstok.tokenizer import Tokenizer
 
 
 class Inspection:
@@ -44,13 +37,9 @@ class Inspection:
     (3, 20, '<｜begin▁of▁sentence｜>')
     """
 
-    def __init__(
-        self, tables: Tables, bpe: BPE, encoder: Encoder, decoder: Decoder, added: AddedTokens,
-        normalizer: Normalizer | None, program: Callable[[], Cascade], tagger: Callable[[], Scanner | TwoSided],
-        places: Callable[[], Places],
-    ) -> None:
-        self._tables, self._bpe, self._encoder, self._decoder, self._added = tables, bpe, encoder, decoder, added
-        self._normalizer, self._program, self._tagger, self._places = normalizer, program, tagger, places
+    def __init__(self, tok: Tokenizer) -> None:
+        self._tok, self._tables, self._bpe, self._encoder = tok, tok._tables, tok._bpe, tok._encoder
+        self._decoder, self._added, self._normalizer = tok._decoder, tok._added, tok._normalizer
 
     @property
     def splits(self) -> tuple[Split, ...]:
@@ -75,7 +64,7 @@ class Inspection:
     @property
     def cascade(self) -> Cascade:
         """The compiled steps: their classes, and the automaton of marked texts."""
-        return self._program()
+        return self._tok._program
 
     @property
     def automaton(self) -> Program:
@@ -83,7 +72,7 @@ class Inspection:
 
         Raises `UnsupportedError` for steps that are read from both sides.
         """
-        found = self._program()
+        found = self._tok._program
         if not isinstance(found, Program):
             raise UnsupportedError("one automaton for steps that are read from both sides: look at `cascade`")
         return found
@@ -102,7 +91,7 @@ class Inspection:
         >>> [span[:2] for span in dstok.load("deepseek-v3").inspect().spans("it 42")]
         [(0, 2), (2, 3), (3, 5)]
         """
-        return self._tagger().spans(utf8(text, False))
+        return self._tok._tagger.spans(utf8(text, False))
 
     def pretokenize(self, text: Text, *, special: Special = "all", errors: Errors = "strict") -> list[Piece]:
         """The pieces of `text`, added tokens among them, with spans and alternatives. Keywords as `Tokenizer.encode`.
@@ -112,7 +101,7 @@ class Inspection:
         >>> [(piece.text, piece.step, piece.alternative) for piece in model.pretokenize("it 42")]
         [('it', 2, 1), (' ', 2, 4), ('42', 0, 0)]
         """
-        return self._places().pieces(utf8(text, replaces_faults(errors)), self._added.policy(special))
+        return self._tok._places.pieces(utf8(text, replaces_faults(errors)), self._added.policy(special))
 
     def piece_spans(
         self, text: Text, *, special: Special = "all", unit: Literal["bytes", "characters"] = "bytes",
@@ -129,7 +118,7 @@ class Inspection:
         if unit not in ("bytes", "characters"):
             raise ArgumentError(f'expected the unit "bytes" or "characters", found {unit!r}', "unit")
         data, policy = utf8(text, replaces_faults(errors)), self._added.policy(special)
-        return self._places().piece_spans(data, policy, unit == "characters")
+        return self._tok._places.piece_spans(data, policy, unit == "characters")
 
     @property
     def normalizer(self) -> tuple[NormalizerStep, ...]:
@@ -245,7 +234,7 @@ class Inspection:
     @property
     def added_tokens(self) -> tuple[AddedToken, ...]:
         """The added tokens with their flags, in the order of the model's file."""
-        return self._added.tokens
+        return tuple(self._added.tokens)
 
     def added_in(self, text: Text, special: Special = "all") -> list[tuple[int, int, int]]:
         """(id, start, end) of each added token in `text`, in bytes of the text as `seen` has it. Raises as `encode`.

@@ -51,19 +51,12 @@ def ll_tokenizer(
     in_brackets = {id for text, id in tokenizer.added_tokens.items() if text.startswith("<") and text.endswith(">")}
     special = [*sorted(in_brackets.union(special_ids(tokenizer))), *beyond]
     tokens += [b"<[%d]>" % id for id in beyond]
-    source = _Source(tokenizer, ends[0], tokenizer.bos_id, tokens, special, _space_and_zero(tokenizer))
+    # A byte token joins no other character. So in a model that puts a space before U+0000, and makes a byte token of
+    # it, the ids of U+0000 and a text, without those of U+0000, are the text's, without a space.
+    zero = tokenizer.encode("\0", special="none")
+    spaced = tokenizer.decode_bytes(zero) == b" \0" and tokenizer.id_to_token(zero[-1]) == "<0x00>"
+    source = _Source(tokenizer, ends[0], tokenizer.bos_id, tokens, special, len(zero) if spaced else 0)
     return LLTokenizer(TokenizerWrapper(source), eos_token=ends, slices=slices)
-
-
-def _space_and_zero(tokenizer: TokenizerProtocol) -> int:
-    """The number of ids of U+0000 in a model that puts a space before it, and makes a byte token of it; else 0.
-
-    A byte token joins no other character. So without these ids, those of U+0000 and a text are the text's, without a
-    space.
-    """
-    ids = tokenizer.encode("\0", special="none")
-    spaced = tokenizer.decode_bytes(ids) == b" \0" and tokenizer.id_to_token(ids[-1]) == "<0x00>"
-    return len(ids) if spaced else 0
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,11 @@ import threading
 import warnings
 from collections.abc import Callable
 from importlib.metadata import version
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from weakref import WeakKeyDictionary
 
 from dstok._util.imports import of_extra
-from dstok.errors import DstokError, TextError, UnknownIdError, UnsupportedError
+from dstok.errors import ArgumentError, DstokError, TextError, UnknownIdError, UnsupportedError
 
 PARTS = ("decoders", "models", "normalizers", "pre_tokenizers", "processors")
 with of_extra("transformers", __name__):
@@ -38,6 +38,7 @@ with of_extra("transformers", __name__):
     import transformers
     from transformers import BatchEncoding
 
+    from dstok.integrations.transformers_chat import safe_chat
     from dstok.integrations.transformers_encoding import (
         ATTRIBUTE,
         PLAIN,
@@ -47,6 +48,7 @@ with of_extra("transformers", __name__):
         Input,
         LazyEncodings,
         Row,
+        Segmented,
         Wanted,
     )
     from dstok.integrations.transformers_training import learning_by_dstok
@@ -54,6 +56,7 @@ with of_extra("transformers", __name__):
 __all__ = ["accelerate", "install", "uninstall"]
 
 T = TypeVar("T")
+ChatSpecial = Literal["all", "template"]
 Fast: Any = transformers.PreTrainedTokenizerFast  # in 5.x TokenizersBackend
 METHODS = (  # that run with a `StandIn`
     "_encode_plus", "_batch_encode_plus", "_decode", "convert_ids_to_tokens", "convert_tokens_to_ids",
@@ -73,35 +76,40 @@ MEMBERS = (("return_token_type_ids", "token_type_ids", "type_ids"),
            ("return_attention_mask", "attention_mask", "attention_mask"))
 # The methods that a call goes on to; in 5.x only the first.
 ENCODING = ("_encode_plus", "_batch_encode_plus", "encode_plus", "batch_encode_plus", "_call_one")
-_classes: WeakKeyDictionary[type, type] = WeakKeyDictionary()
+_classes: WeakKeyDictionary[type, dict[str, type]] = WeakKeyDictionary()
 _running = threading.local()  # for the method that runs: its tokenizer, and the replacement of the backend
 
 
-def accelerate(tokenizer: T, *, strict: bool = False) -> T:
+def accelerate(tokenizer: T, *, strict: bool = False, special: ChatSpecial = "all") -> T:
     """The same tokenizer, encoding and decoding by dstok.
 
     If dstok cannot do it exactly, the tokenizer is returned unchanged, with a warning that says why, or with `strict`
     an `UnsupportedError`. Nothing else of the tokenizer changes; an accelerated one may be given again. The first call
     for a model takes about a second, to compile its patterns.
 
+    special: "all" leaves the ids of `apply_chat_template` as they are: every text that spells an added token makes it.
+        "template": only text that the chat template itself writes makes added tokens, no message and no tool; copies
+        keep that, as does a second call without it. Raises `UnsupportedError` where this cannot be had, `strict` or
+        not, and its `apply_chat_template` raises `ChatError` where a template hides who wrote a token.
+
     ```python
     tokenizer = dstok.integrations.transformers.accelerate(AutoTokenizer.from_pretrained("deepseek-ai/DeepSeek-V3"))
     ```
     """
-    reason = _accelerate(tokenizer)
-    if reason and strict:
+    reason = _accelerate(tokenizer, special)
+    if reason and (strict or special != "all"):
         raise UnsupportedError(reason)
     if reason:
         warnings.warn(f"dstok does not accelerate this tokenizer: {reason}", stacklevel=2)
     return tokenizer
 
 
-def install(tell: Callable[[str, str], None] | None = None) -> None:
+def install(tell: Callable[[str, str], None] | None = None, *, special: ChatSpecial = "all") -> None:
     """From now on `from_pretrained`, of `AutoTokenizer` and of the classes, gives accelerated tokenizers.
 
     Tokenizers that dstok cannot do stay unchanged, with a warning. `uninstall` ends it; tokenizers that were loaded
     before it stay accelerated. `tell`: called for each tokenizer with its name and the reason why it stays unchanged,
-    or "", in place of the warning.
+    or "", in place of the warning. `special`, and what it raises: as of `accelerate`.
     """
     if "from_pretrained" in vars(Fast):
         return
@@ -109,9 +117,10 @@ def install(tell: Callable[[str, str], None] | None = None) -> None:
     @functools.wraps(Fast.from_pretrained.__func__)
     def from_pretrained(cls: type, *args: Any, **kwargs: Any) -> Any:
         tokenizer = super(Fast, cls).from_pretrained(*args, **kwargs)
-        if tell is None:
-            return accelerate(tokenizer)
-        tell(f"{type(tokenizer).__name__} {tokenizer.name_or_path}", _accelerate(tokenizer))
+        if tell is None or special != "all":
+            accelerate(tokenizer, special=special)
+        if tell is not None:
+            tell(f"{type(tokenizer).__name__} {tokenizer.name_or_path}", _accelerate(tokenizer, special))
         return tokenizer
 
     Fast.from_pretrained = classmethod(from_pretrained)
@@ -123,34 +132,41 @@ def uninstall() -> None:
         del Fast.from_pretrained
 
 
-def _accelerate(tokenizer: Any) -> str:
+def _accelerate(tokenizer: Any, special: str) -> str:
     """Changes the tokenizer's class. Returns the reason if it did not."""
+    if special not in ("all", "template"):
+        raise ArgumentError(f'expected "all" or "template", found {special!r}', "special")
     if not isinstance(tokenizer, Fast):
         return f"expected a tokenizer with a backend of tokenizers, found {type(tokenizer).__name__}"
     base: Any = type(tokenizer)
-    if hasattr(base, "_dstok_base"):
+    if special in ("all", getattr(base, "_dstok_special", "")) and hasattr(base, "_dstok_base"):
         return ""
+    base = vars(base).get("_dstok_base", base)
     names = ("__reduce_ex__", "__reduce__", "__getstate__", "__setstate__", "__copy__", "__deepcopy__")
     if not all(getattr(base, name, None) is getattr(object, name, None) for name in names):
         return f"the class {base.__name__}, which has a way of its own to be copied or pickled"
-    backing = Backing.of(tokenizer.__dict__["_tokenizer"])
+    if special == "template" and base.apply_chat_template is not Fast.apply_chat_template:
+        return f"the class {base.__name__}, which has a way of its own to apply a chat template"
+    backing = tokenizer.__dict__.get(ATTRIBUTE) or Backing.of(tokenizer.__dict__["_tokenizer"])
     if backing.ready() is None:
         return backing.reason
-    if base not in _classes:
-        _classes[base] = type(base)(base.__name__, (base,), _members(base))
+    made = _classes.setdefault(base, {})
+    if special not in made:
+        made[special] = type(base)(base.__name__, (base,), _members(base, special))
     tokenizer.__dict__[ATTRIBUTE] = backing
-    tokenizer.__class__ = _classes[base]
-    tokenizer.__dict__.pop("_tokenizer")
+    tokenizer.__class__ = made[special]
+    tokenizer.__dict__.pop("_tokenizer", None)
     return ""
 
 
-def _members(base: Any) -> dict[str, Any]:
+def _members(base: Any, special: str) -> dict[str, Any]:
     """The members of the class of accelerated tokenizers of class `base`. It has its name, which files contain."""
     modes = hasattr(base, "_switch_to_input_mode") or hasattr(base, "_switch_to_target_mode")
     answers = {"decode": _decoded, "batch_decode": _batch_decoded,
                **({} if modes else {"__call__": _called, "encode": _encoded})}
     members = {
         "__module__": base.__module__, "__qualname__": base.__qualname__, "__doc__": base.__doc__, "_dstok_base": base,
+        "_dstok_special": special,
         **{name: _standing_in(getattr(base, name)) for name in METHODS if hasattr(base, name)},
         **{name: property(_standing_in(getattr(base, name).fget)) for name in PROPERTIES},
         **{name: _quick(getattr(base, name), answer) for name, answer in answers.items()
@@ -166,6 +182,8 @@ def _members(base: Any) -> dict[str, Any]:
             return learning_by_dstok(method, self.dstok.tell)(self, *args, **kwargs)
 
         members["train_new_from_iterator"] = train_new_from_iterator
+    if special == "template":
+        members["apply_chat_template"] = safe_chat(base.apply_chat_template, lambda self: _of(self.dstok))
     return members
 
 
@@ -188,17 +206,18 @@ def _set_backend(self: Any, value: Any) -> None:
 def _reduce(self: Any, protocol: Any) -> Any:
     if any("__reduce__" in vars(each) for each in type(self).__mro__[:-1]):  # a subclass of the user's
         return self.__reduce__()
-    return _restored, (vars(type(self)).get("_dstok_base", type(self)), {**self.__dict__})
+    kind = type(self)
+    return _restored, (vars(kind).get("_dstok_base", kind), {**self.__dict__}, kind._dstok_special)  # noqa: SLF001 (its own)
 
 
-def _restored(kind: Any, state: dict[str, Any]) -> Any:
+def _restored(kind: Any, state: dict[str, Any], special: ChatSpecial) -> Any:
     """A tokenizer in that state. One whose class was accelerated is so again if dstok can do it here."""
     made = object.__new__(kind)
     backing = None if hasattr(kind, "_dstok_base") else state.pop(ATTRIBUTE)
     made.__dict__.update(state)
     if backing is not None:
         made.__dict__["_tokenizer"] = backing.real
-        _accelerate(made)
+        accelerate(made, special=special) if special != "all" else _accelerate(made, special)
     return made
 
 
@@ -267,9 +286,11 @@ class StandIn:
                 raise UnsupportedError("arguments of other types")
             batch = CallInputs(_of(backing), backing.settings(wanted, add_special_tokens), is_pretokenized)
             self.release()
-            rows = batch.rows([each if type(each) is str and not is_pretokenized else
+            rows = batch.rows([each if type(each) in (str, Segmented) and not is_pretokenized else
                                _words(each, is_pretokenized) for each in input])
         except Exception as error:  # those of upstream's truncation have no class of their own
+            if Segmented in {*map(type, input)}:
+                raise  # the backend knows no segments
             backing.tell("encode", _reason(error))
         else:
             backing.tell("encode")

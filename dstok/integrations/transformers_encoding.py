@@ -38,7 +38,7 @@ from dstok.errors import DstokError, UnsupportedError
 from dstok.formats.components import raw_tokens
 from dstok.formats.description import AddedToken
 from dstok.formats.tokenizer_json import read_tokenizer_json
-from dstok.methods.offsets import encode_char_spans
+from dstok.methods import offsets
 from dstok.padding import kept_lengths
 from dstok.tokenizer import Tokenizer, tokenizer_of
 
@@ -59,6 +59,13 @@ def threads() -> int:
     """The number of threads that upstream would use."""
     setting = os.environ.get("TOKENIZERS_PARALLELISM")
     return available_cpus() if setting is None or setting.lower() not in NOT_PARALLEL else 1
+
+
+class Segmented(str):
+    """A text with the segments that it is joined of, each with whether it is trusted."""
+
+    __slots__ = ("segments",)
+    segments: list[tuple[str, bool]]
 
 
 class Engine:
@@ -85,9 +92,15 @@ class Engine:
             raise UnsupportedError("an added token that may overlap a special one, while special tokens are text")
         return self.ordinary if split_special else "all"
 
+    def encoding(self, text: str, special: Any) -> offsets.Encoding:
+        """The ids of a text with their spans."""
+        if isinstance(text, Segmented):
+            return self.tok.encode_segments_with_offsets(text.segments, special=special)
+        return self.tok.encode_with_offsets(text, special=special)
+
     def columns(self, text: str, special: Any, type_id: int, word: int | None) -> dict[str, Any]:
         """The `COLUMNS` of a text. `word`: every id's word; None: the number of its piece."""
-        encoding = self.tok.encode_with_offsets(text, special=special)
+        encoding = self.encoding(text, special)
         ids, spans = encoding.ids.tolist(), encoding.char_spans.tolist()
         # Upstream's token is all the text that it took.
         tokens = [text[slice(*span)] if is_added and id in self._takes_blanks else self._spelling(id)
@@ -479,6 +492,8 @@ class CallInputs:
 
     def _ids(self, words: Sequence[str]) -> list[list[int]]:
         tok, special = self._engine.tok, self._special
+        if any(isinstance(word, Segmented) for word in words):
+            return [tok.encode_segments(word.segments, special=special) for word in words]  # type: ignore[attr-defined]
         return ([tok.encode(words[0], special=special)] if len(words) == 1 else
                 tok.encode_batch(words, special=special, num_threads=threads()))
 
@@ -492,7 +507,7 @@ class CallInputs:
         """The spans of the ids of a text or of its words, in code points."""
         pairs: list[tuple[int, int]] = []
         for word in words:
-            spans = encode_char_spans(self._engine.tok, word, special=self._special)
+            spans = self._engine.encoding(word, self._special).char_spans
             pairs += zip(spans[:, 0].tolist(), spans[:, 1].tolist())
         return pairs
 

@@ -52,7 +52,10 @@ def id_groups(source: Source, format: str | None) -> Iterator[list[int]]:
                   "ids" if not start or start.isdigit() else "json" if start == b"[" else None)
     if format is None:
         raise FileError(f"{source.name}: not ids in any format that dstok knows", "format")
-    return {"ids": _decimal, "json": _json, "npy": _npy, "u32": _u32}[format](source, chain([first], blocks))
+    blocks = chain([first], blocks)
+    if format == "json":
+        return _arrays(source.together(blocks), source.name)
+    return {"ids": _decimal, "npy": _npy, "u32": _u32}[format](source, blocks)
 
 
 def id_lines(source: Source, format: str | None) -> Iterator[list[int]]:
@@ -89,10 +92,6 @@ def _numbers(words: list[bytes], name: str, index: int) -> list[int]:
             shown = word[:40].decode("utf-8", "backslashreplace")
             raise FileError(f"{name}: not an id: {shown!r} at index {index + i}")
     return list(map(int, words))
-
-
-def _json(source: Source, blocks: Iterator[bytes]) -> Iterator[list[int]]:
-    return _arrays(source.together(blocks), source.name)
 
 
 def _arrays(data: bytes, name: str) -> Iterator[list[int]]:

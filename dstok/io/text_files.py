@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from io import BufferedReader, BytesIO, RawIOBase
 from typing import Any, BinaryIO, NamedTuple
 
-from dstok._util.files import reason
+from dstok._util.files import OF_FILES, file_faults, reason
 from dstok.errors import FileError
 
 BLOCK = 1 << 20
@@ -226,10 +226,8 @@ def open_source(path: str, progress: Any = None) -> Iterator[Source]:
             raise FileError("standard input: it is closed")
         name, raw = STDIN, sys.stdin.buffer
     else:
-        try:
+        with file_faults(path, OF_FILES):
             name, raw = path, open(path, "rb")
-        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-            raise FileError(f"{path}: {reason(error)}") from error
     source: Source | None = None
     try:
         source = Source(name, raw, progress)
@@ -256,10 +254,8 @@ def checked_change(path: str, size: int, change: int | None = None) -> int:
     A corpus or a training reads a file after it has planned the work, and some files in several parts: what was read
     counts if the file is the same before and after.
     """
-    try:
+    with file_faults(path):
         status = os.stat(path)
-    except OSError as error:
-        raise FileError(f"{path}: {reason(error)}") from error
     if status.st_size != size or change not in (None, status.st_mtime_ns):
         raise _changed(path, size, status.st_size)
     return status.st_mtime_ns

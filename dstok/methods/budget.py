@@ -1,11 +1,10 @@
 """Texts that must fit a number of ids: truncating to it, cutting into chunks.
 
 In: a tokenizer, a text, `max_tokens`. Out: parts of the text, cut between characters, or the spans of these parts.
-Invariant: each part has at most `max_tokens` ids when it is encoded alone. A cut may change the ids beside it, so each
-candidate is counted. Time is linear in the text: a part that does not fit is shortened in growing steps.
-The last ids of a long text are those of the text from a *sure start* on, whatever stands before: a piece begins there
-(core/split/piece_finder.pyx), no added token reaches over it, and the text is normalized from a boundary before it on.
-If one of these is not known, it is the start of the text. A rest gets no space before it (`inside` of `encode_spans`).
+Invariant: each part has at most `max_tokens` ids when it is encoded alone: a cut may change the ids beside it, so each
+candidate is counted, and shortened in growing steps: time is linear. The last ids of a long text are those of the text
+from a *sure start* on, whatever stands before: a piece begins there (core/split/piece_finder.pyx), no added token
+reaches over it, and the text is normalized from a boundary before it on. If none is known, it is the text's start.
 """
 
 from __future__ import annotations

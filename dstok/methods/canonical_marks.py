@@ -1,31 +1,28 @@
 """Ids that grow at their end, beside the ids that encoding their text gives: whether each is canonical.
 
-In: ids, more and more, and how many of them stay. Out: a mark for each id.
-Invariant: an id's mark is set if encoding the text of all ids gives the same id for the same bytes. So all marks are
-set if and only if `is_canonical` is true, and for ids of UTF-8 the first one that is not is at `first_noncanonical`.
-Only new ids cost work. Example: the ids of "He", "llo" and "!" have the text "Hello!". Encoding it gives "Hello" and
-"!", so only the last mark is set. Bytes that are not UTF-8 count as U+FFFD, as decoding writes them; an id with such a
-byte has no mark.
+In: ids, more and more, and how many of them stay. Out: a mark for each id. Invariant: an id's mark is set if encoding
+the text of all ids gives the same id for the same bytes. So all marks are set if and only if `is_canonical` is true.
+Only new ids cost work. Example: the ids of "He", "llo" and "!" have the text "Hello!", whose encoding gives "Hello" and
+"!", so only the last mark is set. Bytes that are not UTF-8 count as U+FFFD; an id with such a byte has no mark.
 """
 
 from __future__ import annotations
 
 import codecs
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from dstok._util.objects import Separate
+from dstok.core.encode.decode import Decoder
 from dstok.errors import UnsupportedError
 
 if TYPE_CHECKING:
-    from dstok.core.encode.decode import Decoder
     from dstok.methods.incremental import IncrementalEncoder
 
-    Ints = npt.NDArray[np.int64]
-    Faults = list[tuple[int, int]]  # stretches of bytes, each of which is one U+FFFD
-
+Ints: TypeAlias = "npt.NDArray[np.int64]"
+Faults = list[tuple[int, int]]  # stretches of bytes, each of which is one U+FFFD
 BYTE_MARK = b"\xfe\xff"  # core/encode/decode.pyx writes it before a byte token
 _REPLACED = "\ufffd".encode()
 _NO_ID = -1  # in the place of an id with a byte that is not UTF-8

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from dstok._util.arguments import explained
 from dstok._util.files import StrPath, write_at_once
+from dstok.formats.description import ENDS, TokenizerConfig
+from dstok.formats.tokenizer_config import read_tokenizer_config, write_tokenizer_config
 
 if TYPE_CHECKING:
-    from dstok.formats.description import TokenizerConfig
     from dstok.tokenizer import Tokenizer
 
 
@@ -63,8 +64,6 @@ def to_json(self: Tokenizer, path: StrPath, *, config: StrPath | None = None) ->
     is a folder, both files are written there. Raises `UnsupportedError` for a setting that a tokenizer.json cannot
     hold, and `OSError`.
     """
-    from dstok.formats.description import ENDS
-    from dstok.formats.tokenizer_config import write_tokenizer_config
     from dstok.formats.tokenizer_json import write_tokenizer_json
 
     if os.path.isdir(path):
@@ -86,15 +85,12 @@ def read_config(self: Tokenizer, config: StrPath | TokenizerConfig | None) -> To
 
     Raises `TokenizerFileError` and `OSError`.
     """
-    from dstok.formats.description import TokenizerConfig
     from dstok.formats.reading import contents
-    from dstok.formats.tokenizer_config import read_tokenizer_config
 
     own = self.config
     if config is None:
         return own
-    settings = config
-    if not isinstance(settings, TokenizerConfig):
-        settings = read_tokenizer_config(contents(settings), self._vocabulary.ids.get)
+    settings = config if isinstance(config, TokenizerConfig) else read_tokenizer_config(
+        contents(config), self._vocabulary.ids.get)
     return settings._replace(bos_id=settings.bos_id if own.bos_id is None else own.bos_id,
                              eos_id=settings.eos_id if own.eos_id is None else own.eos_id)

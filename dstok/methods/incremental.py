@@ -1,13 +1,10 @@
 """Text that comes in parts, and its ids: streams, and texts that grow, such as a conversation on a server.
 
 In: parts of a text, or ids that a model sampled. Out: after each part, the ids that no later text can change; of a text
-that grows, the number of earlier ids that stay, and the new ids after them.
-Invariant: all ids together are those of one call on the whole text. Sampled ids and all ids before them stay, since the
-model has seen these; the text after them is encoded by itself. Each part costs its own length and that of the *open
-end*: the text before it that new text can still change, up to the longest stretch without a boundary, piece or added
-token. A stream keeps a part in which a token is refused, and refuses it again; a text that grows does not change.
-With a normalizer the raw text is normalized up to its last boundary, which no raw added token and no normal form
-reaches over (NFC's "e" must wait, since U+0301 may follow), and then encoded as far as `Encoder.encode_part` is sure.
+that grows, the number of earlier ids that stay, and the new ids after them. Invariant: all ids together are those of
+one call on the whole text; sampled ids and all before them stay. Each part costs its own length and that of the *open
+end*: the text before it that new text can still change. With a normalizer the raw text is normalized up to its last
+boundary (NFC's "e" must wait, since U+0301 may follow), and then encoded as far as `Encoder.encode_part` is sure.
 """
 
 from __future__ import annotations
@@ -72,16 +69,15 @@ class Lengths(NamedTuple):
     def after(self, text: bytes) -> Lengths:
         """The lengths after more text. Raises `UnsupportedError` where the model's own code would cut it."""
         chars, run, blank = text.decode(), self.run, self.blank
+        characters = self.characters + len(chars)
         for match in re.finditer(r"\s+|\S+", chars):
-            now = match[0][0].isspace()
-            run = len(match[0]) + (run if match.start() == 0 and now == blank else 0)
-            blank = now
-            if run > CUT_LENGTHS[1]:
-                break
-        if self.characters + len(chars) > CUT_LENGTHS[0] or run > CUT_LENGTHS[1]:
-            raise UnsupportedError(f"a text in parts that the model's own code cuts: longer than {CUT_LENGTHS[0]:,} "
-                                   f"characters, or with a run of {CUT_LENGTHS[1]:,} with or without white space")
-        return Lengths(self.characters + len(chars), run, blank)
+            run = len(match[0]) + (run if match.start() == 0 and match[0].isspace() == blank else 0)
+            blank = match[0].isspace()
+            if characters > CUT_LENGTHS[0] or run > CUT_LENGTHS[1]:
+                raise UnsupportedError(
+                    f"a text in parts that the model's own code cuts: longer than {CUT_LENGTHS[0]:,} characters, or "
+                    f"with a run of {CUT_LENGTHS[1]:,} with or without white space")
+        return Lengths(characters, run, blank)
 
 
 class HeldText(Separate):
@@ -138,7 +134,7 @@ class IncrementalEncoder(Separate):
     def feed(self, text: bytes, final: bool, form: Any) -> Any:
         """The ids that are sure after `text`; all remaining ids if it is `final`. Raises `SpecialTokenError`.
 
-        `form` of the ids: `list`, `id_array`, or None for their number.
+        A part with a refused token is kept, and refused again. `form` of the ids: `list`, `id_array`; None: a number.
         """
         if self._lengths is not None:
             self._lengths = self._lengths.after(text)
@@ -181,7 +177,12 @@ class IncrementalEncoder(Separate):
         try:
             ids, _, end, self._state = self._encoder.encode_part(seen.text, seen.at, policy, self._state, final, form)
         except SpecialTokenError as error:
-            raise SpecialTokenError(error.token, self._offset(seen.dropped + error.offset)) from None
+            at = seen.dropped + error.offset
+            if self._normalizer is not None:  # to the offset in the text of the character that gives the one there
+                begin, origin, raw = next(part for part in reversed(self._origins) if part[0] <= at)
+                normalized, sources = self._normalizer.align(raw)
+                at = origin + len(raw.decode()[: sources[len(normalized[: at - begin].decode())]].encode())
+            raise SpecialTokenError(error.token, at) from None
         seen.take(end)
         return ids
 
@@ -212,14 +213,6 @@ class IncrementalEncoder(Separate):
                 raise SpecialTokenError(self._policy.contents[0][token], raw.dropped + content)
             ids.append(self._policy.raw_id(token))
             at = scan = end
-
-    def _offset(self, offset: int) -> int:
-        """The offset in the text of the character that gives the one at `offset` of what the encoder reads."""
-        if self._normalizer is None:
-            return offset
-        begin, origin, text = next(part for part in reversed(self._origins) if part[0] <= offset)
-        normalized, sources = self._normalizer.align(text)
-        return origin + len(text.decode()[: sources[len(normalized[: offset - begin].decode())]].encode())
 
 
 def _in_form(ids: array[int], form: Any) -> Any:
@@ -298,11 +291,11 @@ class EncodeStream(Incoming):
 
     def feed(self, text: Text) -> npt.NDArray[np.uint32]:
         """The ids that are sure after `text`, as uint32[n]. Raises `TextError` with the offset in the stream."""
-        return self._array(text, False)
+        return np.asarray(self._framed(text, False, id_array))
 
     def finish(self) -> npt.NDArray[np.uint32]:
         """The remaining ids; the stream is then at its end."""
-        return self._array(b"", True)
+        return np.asarray(self._framed(b"", True, id_array))
 
     def feed_list(self, text: Text) -> list[int]:
         """Does what `feed` does, but returns a list."""
@@ -319,10 +312,6 @@ class EncodeStream(Incoming):
     def finish_count(self) -> int:
         """Does what `finish` does, but returns only the number of ids."""
         return int(self._framed(b"", True, None))
-
-    def _array(self, text: Text, final: bool) -> npt.NDArray[np.uint32]:
-        ids = self._framed(text, final, id_array)
-        return np.frombuffer(ids, np.uint32) if len(ids) else np.empty(0, np.uint32)
 
     def _framed(self, text: Text, final: bool, form: Any) -> Any:
         """The ids that are sure, in a form as for `IncrementalEncoder`, with BOS at the start and EOS at the end."""

@@ -1,17 +1,15 @@
 """The places of ids and pieces in a text.
 
-In: a text, a policy. Out: `Encoding`, `Piece`, spans; all are places in the text that the caller gave.
-Invariant: the ids are those of `encode`. Byte spans follow one another and cover the text, except where a Removed step
-drops text. Example: V3 reads "a⃁" as "a" and two tokens for "⃁" (U+20C1, three bytes). The byte spans are 0:1, 1:3,
-3:4; the code point spans are 0:1, 1:2, 1:2. If a token is a part of a character, its byte span is that part, and its
-code point span is the whole character, as upstream has it.
-The core finds ids and spans in one pass. A second pass, without cuts, gives the numbers of pieces when a caller asks
-for them. Another automaton tells which alternative of which step made a piece.
+In: a text, a policy. Out: `Encoding`, `Piece`, spans; all are places in the text that the caller gave. Invariant: the
+ids are those of `encode`. Byte spans follow one another and cover the text, except where a Removed step drops text. If
+a token is a part of a character, its byte span is that part, and its code point span is the whole character, as
+upstream has it: V3 reads "a⃁" as "a" and two tokens for "⃁", with byte spans 0:1, 1:3, 3:4. The core finds ids and
+spans in one pass; a second one, without cuts, gives the numbers of pieces when a caller asks for them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -22,15 +20,12 @@ import numpy.typing as npt
 from dstok._util.arguments import Errors, Special, Text, checked_text, explained, first_ids, utf8
 from dstok._util.objects import lazy
 from dstok.added_tokens import TextOptions
-from dstok.core.bpe.merge import BPE
-from dstok.core.encode.encoder import Encoder
 from dstok.core.encode.pieces import SpanPass, add_pieces, char_spans, in_characters
 from dstok.core.split.automaton import Scanner
 from dstok.core.text.added_tokens import Policy
-from dstok.core.text.normalize import Normalizer
 from dstok.formats.byte_alphabet import BYTE_TO_CHAR
 from dstok.formats.components import BUT_FIRST
-from dstok.formats.description import BLANK, AddedToken, CharacterShape, spelled
+from dstok.formats.description import BLANK, spelled
 from dstok.normalizers import NormalizedText, blanks, normalized_text
 from dstok.regex.cascade import Tag
 
@@ -158,16 +153,14 @@ class Trimmer:
     token " all" is 2:6; trimmed, it is 3:6. Upstream looks at the token as the file spells it. It trims White_Space,
     and "Ġ", which stands for a space in byte-level tokens. So a model of characters keeps its spaces, which are spelled
     "▁", and a line feed that is the token "<0x0A>". Source: upstream 0.23.3, measured.
-
-    `trimming` is one of `TRIMMINGS`, not "". `shape` is that of a model of characters, `added` are the added tokens.
     """
 
-    def __init__(
-        self, trimming: str, unicode_version: str, bpe: BPE, shape: CharacterShape | None, added: Iterable[AddedToken],
-    ) -> None:
-        self._keeps_first, self._bpe, self._shape = trimming == BUT_FIRST, bpe, shape
-        self._white = blanks(unicode_version) + BYTE_TO_CHAR[ord(" ")]
-        self._blanked = frozenset(token.id for token in added if token.normalized and shape is not None)  # " " is "▁"
+    def __init__(self, tok: Tokenizer) -> None:
+        header, self._bpe, self._shape = tok._tables.header, tok._bpe, tok._tables.characters
+        self._keeps_first = header.trim_offsets == BUT_FIRST
+        self._white = blanks(header.unicode_version) + BYTE_TO_CHAR[ord(" ")]
+        self._blanked = frozenset(token.id for token in tok._added.tokens  # " " is "▁"
+                                  if token.normalized and self._shape is not None)
         self._of_token = cache(self._around_token)
 
     def trimmed(
@@ -220,18 +213,12 @@ def add_tagged(
 
 
 class Places:
-    """The places of the ids that one model gives.
+    """The places of the ids that one model gives."""
 
-    `tagged` gives the automaton that tells alternatives apart, with its tags. It is compiled at its first use.
-    """
-
-    def __init__(
-        self, encoder: Encoder, normalizer: Normalizer | None,
-        tagged: Callable[[], tuple[Scanner | TwoSided, Sequence[Tag]]], trimmer: Trimmer | None,
-    ) -> None:
-        self._encoder, self._normalizer = encoder, normalizer
-        self._tagged, self._trimmer = tagged, trimmer
-        self._finder = encoder.finder.without_cuts()
+    def __init__(self, tok: Tokenizer) -> None:
+        self._tok, self._encoder, self._normalizer = tok, tok._encoder, tok._normalizer
+        self._trimmer = Trimmer(tok) if tok._tables.header.trim_offsets else None
+        self._finder = self._encoder.finder.without_cuts()
         self._span_pass = SpanPass(self._finder)
 
     def encoding(self, text: str | bytes, policy: Policy, trim: bool = False) -> Encoding:
@@ -256,7 +243,7 @@ class Places:
         added = self._encoder.added(text, policy)
         normalized = self._normalized_text(text, policy)
         data = utf8(text, False) if normalized is None else normalized.text
-        tagged, pieces, at, chars = self._tagged(), list[Piece](), 0, 0
+        tagged, pieces, at, chars = (self._tok._tagger, self._tok._program.tags), list[Piece](), 0, 0
         for id, start, end in added:
             chars = add_tagged(pieces, *tagged, data, at, start, chars)
             token = data[start:end].decode()

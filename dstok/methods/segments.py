@@ -1,11 +1,11 @@
 """Encodes texts in segments; only a trusted segment may make added tokens.
 
-In: a text as pairs (text, trusted), as a server renders a conversation. Out: ids, and the segment of each.
-Invariant: no untrusted text makes an added token, or a part of one. Joined, the ids are those of the whole text in
-which an added token counts only if its own text lies in trusted segments that follow one another without a gap. Each
-such part is searched by itself, leftmost-longest. All else is decided by the whole text, whoever wrote it: pieces and
-merges reach across borders; `single_word`, `lstrip` and `rstrip` look across them, and the white space that a token
-takes along may be untrusted. If no text of an added token has untrusted text in it, the ids are those of `encode`.
+In: a text as pairs (text, trusted), as a server renders a conversation. Out: ids, and the segment of each. Invariant:
+no untrusted text makes an added token, or a part of one. Joined, the ids are those of the whole text in which an added
+token counts only if its own text lies in trusted segments that follow one another; each such part is searched by
+itself, leftmost-longest. All else is decided by the whole text, whoever wrote it: pieces and merges reach across
+borders, and the white space that `lstrip` and `rstrip` take along may be untrusted. If no text of an added token has
+untrusted text in it, the ids are those of `encode`.
 """
 
 from __future__ import annotations
@@ -14,16 +14,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from dstok._util.arguments import (
-    Dtype,
-    Errors,
-    Special,
-    Text,
-    checked_texts,
-    explained,
-    in_dtype,
-    thread_count,
-)
+from dstok._util.arguments import Dtype, Errors, Special, Text, checked_texts, explained, in_dtype, thread_count
 from dstok._util.threads import map_by_threads
 from dstok.added_tokens import TextOptions
 from dstok.core.text.utf8 import read_segments

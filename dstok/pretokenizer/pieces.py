@@ -18,16 +18,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from dstok._util.arguments import (
-    Errors,
-    Text,
-    checked_text,
-    checked_texts,
-    not_utf8,
-    replaces_faults,
-    thread_count,
-    utf8,
-)
+from dstok._util.arguments import Errors, Text, checked_text, checked_texts, replaces_faults, thread_count, utf8
 from dstok._util.threads import map_by_threads
 from dstok.compiled.programs import find_stored, tables_of
 from dstok.core.encode.pieces import SpanPass, in_characters
@@ -59,14 +50,8 @@ def readable(text: Text, errors: Errors, which: str = "text") -> str | bytes:
     """One text. Raises `TextError` (with the offset) and `ArgumentError`."""
     replace = replaces_faults(errors)
     text = checked_text(text, which, "split_batch")
-    if isinstance(text, str):
-        return text if text.isascii() else utf8(text, replace)
-    at = first_invalid(text)
-    if at < 0:
-        return text
-    if replace:
-        return text.decode("utf-8", "replace").encode()
-    raise not_utf8(text[at], at)
+    is_sound = text.isascii() if isinstance(text, str) else first_invalid(text) < 0
+    return text if is_sound else utf8(text, replace)
 
 
 def numbered(text: Text, errors: Errors, number: int) -> str | bytes:

@@ -1,83 +1,24 @@
-"""The sources of a splitter's steps: patterns, a tokenizer.json, tiktoken, a preset's name, a splitter written before.
+"""The sources of a splitter's steps: patterns, a tokenizer.json, tiktoken, the presets.
 
-In: one of these. Out: `Split` steps and the Unicode version of their properties; a splitter as JSON, in a file or a
-pickle, and from it the splitter again, or `TokenizerFileError`; from a pickle, `PickleError`.
-Invariant: the steps are upstream's; a step that cannot be exact is refused with its place. A splitter that is read
-splits as the written one: reading compiles the steps again and compares the fingerprints of the automata. A damaged or
-hostile file can do no more than a pattern. Each preset has the steps of the model's own file, which presets.json names;
-tests/pretokenizer/test_splitter.py compares with these files where available, and with upstream.
+In: one of these. Out: `Split` steps and the Unicode version of their properties.
+Invariant: the steps are upstream's; a step that cannot be exact is refused with its place. Each preset has the steps of
+the model's own file, which presets.json names; tests/pretokenizer/test_splitter.py compares with these files where
+available, and with upstream.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from dstok._util.arguments import explained
-from dstok._util.json_value import Value, load_json, shown
-from dstok.errors import (
-    ArgumentError,
-    DstokError,
-    ModelNotFoundError,
-    PickleError,
-    TokenizerFileError,
-    UnsupportedError,
-)
+from dstok._util.json_value import Value
+from dstok.errors import ArgumentError, ModelNotFoundError, UnsupportedError
 from dstok.formats.components import read_splits, steps_of
 from dstok.formats.upstream import NEWEST, upstream_version
 from dstok.regex import BEHAVIORS, Split
-
-if TYPE_CHECKING:
-    from dstok.pretokenizer.splitter import Splitter
-
-SAVED_FORMAT = 1
-_KEY = "dstok_splitter"
-
-
-Make = Callable[[tuple[Split, ...], str, str], "Splitter"]  # takes the steps, the Unicode version and the name
-
-
-def described(splits: Sequence[Split], unicode_version: str, name: str, fingerprint: str) -> str:
-    """A splitter as JSON."""
-    parts = {_KEY: SAVED_FORMAT, "name": name, "unicode_version": unicode_version,
-             "splits": [split._asdict() for split in splits], "fingerprint": fingerprint}
-    return json.dumps(parts, indent=1)
-
-
-def is_described(parts: object) -> bool:
-    """Whether `described` wrote this JSON value; a tokenizer.json has no such key."""
-    return isinstance(parts, dict) and _KEY in parts
-
-
-def restored(make: Make, parts: Any) -> Splitter:
-    """The splitter of a JSON value of `described`. Raises `TokenizerFileError`."""
-    try:
-        if parts[_KEY] != SAVED_FORMAT:
-            raise ValueError(f"found format {parts[_KEY]!r}")
-        splits = tuple(Split(**split) for split in parts["splits"])
-        for value in [parts["name"], parts["unicode_version"], *(split.pattern for split in splits)]:
-            if not isinstance(value, str):
-                raise TypeError(f"expected text, found {type(value).__name__}")
-        made, fingerprint = make(splits, parts["unicode_version"], parts["name"]), parts["fingerprint"]
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, DstokError) as error:
-        raise TokenizerFileError(f"expected a splitter of dstok in format {SAVED_FORMAT}: {error}", "$") from None
-    found = made.analyze().fingerprint
-    if found != fingerprint:
-        raise TokenizerFileError(f"expected a splitter of the fingerprint {shown(fingerprint)}, found {found}: "
-                                 "write it again with this version of dstok", "$.fingerprint")
-    return made
-
-
-def unpickled(make: Make, data: str) -> Splitter:
-    """The splitter of a text of `described`. Raises `PickleError`."""
-    try:
-        return restored(make, load_json(data).value)
-    except TokenizerFileError as error:
-        raise PickleError(str(error)) from None
-
 
 Dialect = Literal["oniguruma", "fancy-regex"]
 
@@ -117,7 +58,7 @@ def splits_of_json(file: Value, upstream: str = NEWEST) -> tuple[tuple[Split, ..
     version, component = upstream_version(upstream), file
     if isinstance(file.value, dict) and "type" not in file.value:
         normalizer = file.get("normalizer")
-        if normalizer is not None and normalizer.value is not None:
+        if normalizer is not None:
             raise UnsupportedError("a normalizer, which changes the text that is split: give the pre_tokenizer alone",
                                    normalizer.path)
         component = file.need("pre_tokenizer")
@@ -140,7 +81,6 @@ def preset_names() -> tuple[str, ...]:
     return tuple(presets())
 
 
-@explained
 def preset_splits(name: str, upstream: str = NEWEST) -> tuple[tuple[Split, ...], str]:
     """The steps of a preset, and the Unicode version of their patterns.
 
@@ -151,7 +91,6 @@ def preset_splits(name: str, upstream: str = NEWEST) -> tuple[tuple[Split, ...],
     return splits_of_json(Value(presets()[name]["pre_tokenizer"], "$"), upstream)
 
 
-@explained
 def tiktoken_splits(encoding: str) -> tuple[Split, ...]:
     """The step of one of tiktoken's encodings. Raises `UnsupportedError`, with the known names."""
     from dstok.formats.tiktoken import ENCODINGS

@@ -2,34 +2,29 @@
 
 In: Split steps, from any source. Out: `Splitter`, which cuts texts into pieces.
 Invariant: the pieces are upstream's (`pre_tokenize_str`), whatever the pattern. Steps that cannot be exact are refused
-when the splitter is made. A splitter never changes: any number of threads may use one at once, and it pickles.
+when the splitter is made. A splitter never changes: any number of threads may use one at once, and it pickles. One that
+is read from its file or pickle splits as the written one: its steps are compiled again, and the fingerprints of the
+automata compared. A damaged or hostile file can do no more than a pattern.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from dstok._util.arguments import Errors, Text, explained, replaces_faults, utf8
 from dstok._util.files import write_at_once
-from dstok._util.json_value import load_json
+from dstok._util.json_value import load_json, shown
 from dstok._util.objects import lazy
 from dstok.compiled.programs import make_tagger
 from dstok.core.encode.pieces import SpanPass, in_characters
-from dstok.errors import ArgumentError, PatternError, UnsupportedError
+from dstok.errors import ArgumentError, DstokError, PatternError, PickleError, TokenizerFileError, UnsupportedError
 from dstok.formats.upstream import NEWEST, upstream_version
 from dstok.methods.offsets import Piece, add_tagged
 from dstok.pretokenizer import sources
 from dstok.pretokenizer.analysis import Analysis
-from dstok.pretokenizer.pieces import (
-    SplitStream,
-    Unit,
-    checked_unit,
-    finder_of,
-    map_each,
-    readable,
-    span_texts,
-)
+from dstok.pretokenizer.pieces import SplitStream, Unit, checked_unit, finder_of, map_each, readable, span_texts
 from dstok.pretokenizer.re_api import Matcher
 from dstok.pretokenizer.sources import Dialect
 from dstok.regex import Split
@@ -44,6 +39,8 @@ if TYPE_CHECKING:
     from dstok.core.split.automaton import Scanner
     from dstok.core.split.two_sided import TwoSided
     from dstok.tokenizer import Tokenizer
+
+SAVED, SAVED_FORMAT = "dstok_splitter", 1  # in the file of a splitter
 
 
 class Splitter:
@@ -116,12 +113,38 @@ class Splitter:
         ['a', '12']
         """
         file = load_json(json)
-        if not sources.is_described(file.value):
+        if SAVED not in file.object():  # a tokenizer.json has no such key
             return cls._of(*sources.splits_of_json(file, NEWEST if upstream is None else upstream))
         if upstream is not None:
             raise ArgumentError("a splitter that to_json wrote has a Unicode version of its own: with_unicode gives it "
                                 "another", "upstream")
-        return sources.restored(cls._of, file.value)
+        return cls._restored(file.object())
+
+    @classmethod
+    def _restored(cls, parts: dict[str, Any]) -> Splitter:
+        """The splitter of what `to_json` wrote. Raises `TokenizerFileError`."""
+        try:
+            if parts[SAVED] != SAVED_FORMAT:
+                raise ValueError(f"found format {parts[SAVED]!r}")
+            splits = tuple(Split(**split) for split in parts["splits"])
+            for value in [parts["name"], parts["unicode_version"], *(split.pattern for split in splits)]:
+                if not isinstance(value, str):
+                    raise TypeError(f"expected text, found {type(value).__name__}")
+            made, fingerprint = cls._of(splits, parts["unicode_version"], parts["name"]), parts["fingerprint"]
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError, DstokError) as error:
+            raise TokenizerFileError(f"expected a splitter of dstok in format {SAVED_FORMAT}: {error}", "$") from None
+        found = made._analysis.fingerprint
+        if found != fingerprint:
+            raise TokenizerFileError(f"expected a splitter of the fingerprint {shown(fingerprint)}, found {found}: "
+                                     "write it again with this version of dstok", "$.fingerprint")
+        return made
+
+    @classmethod
+    def _unpickled(cls, data: str) -> Splitter:
+        try:
+            return cls._restored(load_json(data).object())
+        except TokenizerFileError as error:
+            raise PickleError(str(error)) from None
 
     @classmethod
     @explained
@@ -185,10 +208,12 @@ class Splitter:
         write_at_once(path, self._described().encode())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return sources.unpickled, (self._of, self._described())
+        return self._unpickled, (self._described(),)
 
     def _described(self) -> str:
-        return sources.described(self.splits, self.unicode_version, self.name, self._analysis.fingerprint)
+        parts = {SAVED: SAVED_FORMAT, "name": self.name, "unicode_version": self.unicode_version,
+                 "splits": [split._asdict() for split in self.splits], "fingerprint": self._analysis.fingerprint}
+        return json.dumps(parts, indent=1)
 
     # Splitting
 

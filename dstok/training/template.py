@@ -23,9 +23,10 @@ from dstok._util.json_value import Value, load_json, shown
 from dstok.core.text.model_json import pack_tokens
 from dstok.errors import ArgumentError, ModelNotFoundError, UnsupportedError
 from dstok.formats.byte_alphabet import BYTE_TO_CHAR, spelling
+from dstok.formats.components import read_normalizer
 from dstok.formats.description import ENDS, ModelDescription, NormalizerStep, TokenizerConfig
 from dstok.formats.reading import JSON, about_file, contents, kind_of
-from dstok.formats.tokenizer_json import read_normalizer, read_tokenizer_json
+from dstok.formats.tokenizer_json import read_tokenizer_json
 from dstok.formats.upstream import NEWEST, upstream_version
 from dstok.loading import is_path, load
 from dstok.pretokenizer.sources import preset_names

@@ -1,17 +1,15 @@
 """Tokens as HTML, on self-contained pages; signs for characters that cannot be seen, for pages and terminals alike.
 
-In: a reading and a range of its tokens; a body, style and script; a `Sheet`. Out: a list `<ol>` with an item a token,
-as short as possible, as a long text has many; pages.
-Invariant: the text is shown and cannot act. Markup is escaped; controls, and characters that change the direction of
-writing, stand as their numbers; blanks, tabs and line feeds have signs, all from `SIGNS`. A character that several
-tokens share stands once, in a box with its tokens. A page fetches nothing and runs only its own scripts, by their hash.
+In: a reading and a range of its tokens; a body, style and script; a `Sheet`. Out: a list `<ol>` with an item a token;
+pages. Invariant: the text is shown and cannot act. Markup is escaped; controls, and characters that change the
+direction of writing, stand as their numbers; blanks, tabs and line feeds have signs, all from `SIGNS`. A character that
+several tokens share stands once, in a box with its tokens. A page runs only its own scripts, by their hash.
 
 Classes of tokens: `c` continues the piece of the token before, `a` is an added token, `d` is missing in the other
-reading, `w` has more than `MOST_WHOLE` characters or twice as many columns, so that a line may end inside it, `v` has
-more than `MOST_WHOLE` columns, `m` is a box of several tokens, `g` is text that no token holds and a model drops, `r`
-begins in a line that runs from right to left: there `<bdi>` isolates tokens with letters or digits that run the other
-way, and all others stay joined, as Arabic letters are. Classes of parts: `n` line feed, `t` tab, `u` a character as its
-number, or ∅ for no text; a blank has no class.
+reading, `w` has more than `MOST_WHOLE` characters or twice as many columns, `v` more than `MOST_WHOLE` columns, `m` is
+a box of several tokens, `g` is text that no token holds, `r` begins in a line that runs from right to left: there
+`<bdi>` isolates tokens with letters or digits that run the other way, and all others stay joined, as Arabic letters
+are. Classes of parts: `n` line feed, `t` tab, `u` a character as its number, or ∅ for no text.
 """
 
 from __future__ import annotations

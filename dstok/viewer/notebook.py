@@ -14,16 +14,14 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING
 
-from dstok._util.arguments import explained
+from dstok._util.arguments import Special, Text, explained
 from dstok._util.columns import width
-from dstok._util.files import write_at_once
+from dstok._util.files import StrPath, write_at_once
 from dstok.viewer.html import circle_before, page_of, sign_of, split_bytes
 from dstok.viewer.reading import Reading, read
 from dstok.viewer.sheet import Sheet
 
 if TYPE_CHECKING:
-    from dstok._util.arguments import Special, Text
-    from dstok._util.files import StrPath
     from dstok.protocols import TokenizerProtocol
 
 COLOURS, ADDED, OFF = ("\x1b[30;46m", "\x1b[30;43m"), "\x1b[97;45m", "\x1b[0m"  # black on cyan, black on yellow

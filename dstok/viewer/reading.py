@@ -140,13 +140,6 @@ class Reading:
                 for text, byte, char, special in self.parts for piece in model.pretokenize(text, special=special)]
         return np.array(rows, np.int64).reshape(-1, 6)
 
-    def _tokens_of(self, piece: Any) -> tuple[Any, Any]:
-        """The first token of a piece, and the one after its last. BOS and EOS, at the ends, belong to no piece."""
-        pieces = self.encoding.pieces
-        before = int(len(pieces) > 0 and pieces[0] < 0)
-        inner = pieces[before : len(pieces) - int(len(pieces) > before and pieces[-1] < 0)]
-        return np.searchsorted(inner, piece) + before, np.searchsorted(inner, piece, "right") + before
-
     def bytes_of(self, token: int) -> bytes:
         """The bytes of the token with that number."""
         return self.vocabulary[int(self.encoding.ids[token])]
@@ -170,7 +163,10 @@ class Reading:
         if self.tokenizer is None or not 0 <= number < len(self.piece_table):
             raise IndexError(number)
         *places, step, alternative = self.piece_table[number].tolist()
-        first, last = map(int, self._tokens_of(number))
+        pieces = self.encoding.pieces
+        before = int(len(pieces) > 0 and pieces[0] < 0)  # BOS and EOS, at the ends, belong to no piece
+        inner = pieces[before : len(pieces) - int(len(pieces) > before and pieces[-1] < 0)]
+        first, last = (int(np.searchsorted(inner, number, side)) + before for side in ("left", "right"))
         data = b"".join(map(self.bytes_of, range(first, last)))
         return {"number": number, "bytes": places[:2], "chars": places[2:], "hex": data.hex(), "tokens": [first, last],
                 "step": step if step >= 0 else None, "alternative": alternative if step >= 0 else None,

@@ -1,12 +1,10 @@
-"""The view on an address of this machine.
+"""The view on an address of this machine: `ViewServer`, at http://127.0.0.1:PORT/KEY/.
 
-In: readers of texts by model, a first text or none; then the page's requests, as values of JSON. Out: `ViewServer`, at
-http://127.0.0.1:PORT/KEY/, and its answers.
+In: readers of texts by model, a first text or none; then the page's requests, as values of JSON. Out: its answers.
 Invariant: it answers only requests from this machine that have the key, a random part of the address, and whose Host
-names it. It reads only the page's files, and asks nothing of other addresses. The last few results are kept. Its memory
-has a bound, whatever clients send or do not read: `MAX_CONNECTIONS`, heads of `MAX_HEAD` bytes, bodies of `MAX_BODY`,
-all of these and answers of `MAX_HELD`; each has `PATIENCE` seconds. The rest is refused with 431, 413, 503 or 408. What
-a refused client still sends is read and dropped for a moment, or it would lose the answer.
+names it. It reads only the page's files, and asks nothing of other addresses. Its memory has a bound, whatever clients
+send or do not read: `MAX_CONNECTIONS`, heads of `MAX_HEAD` bytes, bodies of `MAX_BODY`, all of these and answers of
+`MAX_HELD`; each has `PATIENCE` seconds. The rest is refused with 431, 413, 503 or 408.
 """
 
 from __future__ import annotations
@@ -137,27 +135,22 @@ def reader_of(load: Callable[[], Any]) -> ReadText:
     loaded = cache(load)
 
     def reader(asked: Asked, name: str) -> Reading:
-        if asked.kind:
-            return _conversation(loaded(), asked, name)
-        return read(loaded(), asked.text, special=asked.special, add_bos=asked.bos,  # type: ignore[arg-type]
-                    add_eos=asked.eos, name=name)
+        settings: tuple[Any, ...] = loaded(), asked.special, asked.kind
+        tokenizer, special, version = settings
+        if not version:
+            return read(tokenizer, asked.text, special=special, add_bos=asked.bos, add_eos=asked.eos, name=name)
+        from dstok import chat
+
+        try:  # an array of messages, or the body of a request
+            value = json.loads(asked.text)
+        except (ValueError, RecursionError) as error:
+            raise ChatError(f"expected a conversation as JSON: {str(error)[:1].lower()}{str(error)[1:]}") from None
+        request = chat.read_request(value if isinstance(value, dict) else {"messages": value})
+        encoded = chat.encode(tokenizer, request.messages, version, **request.arguments,
+                              special="template" if special == "none" else special)
+        return read_conversation(encoded, request.messages, name)
 
     return reader
-
-
-def _conversation(tokenizer: Any, asked: Asked, name: str) -> Reading:
-    """A text that is JSON: an array of messages, or the body of a request."""
-    from dstok import chat
-
-    try:
-        value = json.loads(asked.text)
-    except (ValueError, RecursionError) as error:
-        raise ChatError(f"expected a conversation as JSON: {str(error)[:1].lower()}{str(error)[1:]}") from None
-    request = chat.read_request(value if isinstance(value, dict) else {"messages": value})
-    special: Any = {"all": "all", "none": "template", "raise": "raise"}[asked.special]
-    version: Any = asked.kind
-    encoded = chat.encode(tokenizer, request.messages, version, special=special, **request.arguments)
-    return read_conversation(encoded, request.messages, name)
 
 
 class ViewServer(ThreadingHTTPServer):

@@ -16,21 +16,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from dstok.errors import ArgumentError
 from dstok.regex.parser import alternatives
 from dstok.viewer.html import tokens_html
 from dstok.viewer.reading import Reading, Vocabulary
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Flags = npt.NDArray[np.bool_]
-    Numbers = npt.NDArray[np.int64]
-
+Flags: TypeAlias = "npt.NDArray[np.bool_]"
+Numbers: TypeAlias = "npt.NDArray[np.int64]"
 FORMAT = "dstok view 1"
 FLAGS = ("special", "normalized", "single_word", "lstrip", "rstrip")
 LEAST, MOST = 150, 300  # tokens of the first reading: a line feed between these bounds ends a section
@@ -94,7 +91,12 @@ def section_starts(readings: Sequence[Reading]) -> Numbers:
     """
     first, data = readings[0], np.frombuffer(readings[0].data, np.uint8)
     least = LEAST if len(readings) == 1 else min(LEAST, max(LEAST_OF_TWO, len(first) // ROWS))
-    borders = _borders(readings)  # tokens of the first reading where a section may begin
+    # A section may begin where a token of each reading begins a character.
+    spans = first.encoding.byte_spans
+    may_begin = ~first.shared[:-1] & (spans[:, 0] < len(first.data)) & (spans[:, 0] < spans[:, 1])
+    for other in readings[1:]:
+        may_begin &= np.isin(spans[:, 0], other.encoding.byte_spans[~other.shared[:-1], 0])
+    borders = np.flatnonzero(may_begin)
     starts = first.encoding.byte_spans[borders, 0]
     lines = borders[(starts > 0) & (data[np.maximum(starts, 1) - 1] == 10)] if len(data) else borders[:0]
     messages = np.intersect1d(np.flatnonzero(np.diff(first.messages)) + 1, borders).tolist()
@@ -117,16 +119,6 @@ def section_starts(readings: Sequence[Reading]) -> Numbers:
         columns.append(np.searchsorted(other.encoding.byte_spans[:, 0], places, "left").astype(np.int64))
         columns[-1][0] = 0
     return np.vstack([np.column_stack(columns), [len(reading) for reading in readings]])
-
-
-def _borders(readings: Sequence[Reading]) -> Numbers:
-    """The tokens of the first reading that begin a character where a token of each other reading does too."""
-    first = readings[0]
-    starts, ends = first.encoding.byte_spans.T
-    fine = ~first.shared[:-1] & (starts < len(first.data)) & (starts < ends)
-    for other in readings[1:]:
-        fine &= np.isin(starts, other.encoding.byte_spans[~other.shared[:-1], 0])
-    return np.flatnonzero(fine)
 
 
 class Sheet:

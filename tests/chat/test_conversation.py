@@ -16,8 +16,8 @@ from shares import seeds
 
 import dstok
 from dstok import chat
-from dstok.chat.conversation import ConversationText, parts_of
-from dstok.chat.encode import ChatSpecial
+from dstok.chat.conversation import ConversationText
+from dstok.chat.encode import ChatSpecial, parts_of
 from dstok.chat.render import Format
 from dstok.conformance.strategies import Drawn, conversations
 

@@ -13,7 +13,7 @@ from small_models import added_token, model_json
 
 import dstok
 from dstok import chat
-from dstok.chat.conversation import stand_alone
+from dstok.chat.encode import stand_alone
 
 FLAGGED = [added_token("<u>", rstrip=True), added_token("<a>", lstrip=True), added_token("<w>", single_word=True),
            added_token("<u><a>"), added_token("<e>"), added_token("<n>", normalized=True)]

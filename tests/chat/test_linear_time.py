@@ -17,7 +17,7 @@ import pytest
 from chat_models import smaller_ours
 from completions import FENCE, NUMBER, Growing, growing
 from parser_steps import WAYS, assert_linear, assert_linear_in_text
-from reference import BRIEF, DEEP
+from reference import DEEP, PART
 from shares import chance_of_today
 
 from dstok import chat
@@ -28,7 +28,7 @@ from dstok.chat.v2_v3 import CALL_BEGIN, CALL_END, CALLS_BEGIN, SEP
 from dstok.chat.writer import CLOSE, DSML
 
 VERSIONS = [version.name for version in chat.versions()]
-SHAPES = 500 if DEEP else 1 if BRIEF else 3
+SHAPES = 500 if DEEP else max(4 // PART, 1)
 PARSERS = (parse_dsml, import_module("dstok.chat.parse"))  # the name `chat.parse` is the function
 
 

@@ -13,6 +13,7 @@ from chat_models import ours
 from chat_references import reference
 
 from dstok import chat
+from dstok.chat.v4 import number_v4
 from dstok.core.text.utf8 import is_text
 
 VERSIONS = [version.name for version in chat.versions()]
@@ -334,3 +335,7 @@ def test_ranges_and_spans_are_computed_when_they_are_asked_for() -> None:
     assert again == one and again.spans is again.spans and copy.copy(again) == one
     with pytest.raises(AttributeError, match="'Rendered' object has no attribute 'ids'"):
         _ = one.ids
+
+
+def test_numbers_of_v4() -> None:
+    assert [number_v4(value) for value in (1e-7, 0.00001, 1e16)] == ["1e-7", "0.00001", "1e+16"]

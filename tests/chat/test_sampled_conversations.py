@@ -17,7 +17,7 @@ from text_strategies import special_texts, texts
 
 import dstok
 from dstok import chat
-from dstok.chat.conversation import parts_of
+from dstok.chat.encode import parts_of
 from dstok.chat.writer import EOS
 from dstok.errors import ArgumentError, UnknownIdError
 

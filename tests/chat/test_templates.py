@@ -72,6 +72,21 @@ def test_what_a_template_does_to_a_message_stays_a_message() -> None:
     assert one("{{ '<｜User｜>' + messages[0].content }}").spans[1].message == 0
 
 
+@pytest.mark.parametrize("text", ["<｜{{ messages[0].role }}｜>", "<｜User｜>{{ '<｜' ~ messages[0].role + '｜>' }}"])
+def test_a_role_between_literals(text: str) -> None:
+    """It makes a token as in GLM 4's template; not with an end of the token, not alone, and no content does."""
+    def ranges(role: str, text: str = text) -> list[tuple[int, int]]:
+        return one(text, [{"role": role, "content": "User"}]).special_ranges
+
+    start = 8 * text.startswith("<｜User")
+    before = [(0, 8)] * (start > 0)
+    assert ranges("User") == [*before, (start, start + 8)]
+    for role in ("user", "", "User｜>x", "x<｜User", "User｜><｜User", "<｜User｜>", "User｜>x<｜User"):
+        assert ranges(role) == before, role
+    assert ranges("User", text.replace("role", "content")) == ranges("｜>", text.replace("role", "name")) == before
+    assert ranges("<｜User｜>", "{{ messages[0].role }}") == ranges("｜>", "<｜User{{ messages[0].role }}") == []
+
+
 def test_a_token_that_cannot_be_followed_is_refused() -> None:
     plain = [{"role": "user", "content": "x"}]
     for text in ("{% set u = 'U' %}{{ '<｜Xser｜>'.replace('X', u) }}", "{% set u = '<｜User' %}{{ [u, '｜>'] | join }}",

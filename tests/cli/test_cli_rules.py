@@ -8,14 +8,19 @@ import re
 import signal
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from cli_process import DSTOK, MANY, TEXT, fails, file, ok, run
 
 import dstok
-from dstok.cli import app
+from dstok import chat
+from dstok.cli import app, convert
+from dstok.cli.arguments import COMMANDS
+from dstok.corpus.settings import FORMATS
 from dstok.io import text_files as inputs
+from dstok.io.id_files import ID_FORMATS
 
 
 @pytest.fixture(autouse=True)
@@ -105,6 +110,21 @@ def test_an_error_does_not_repeat_a_record(command: str) -> None:
 ])
 def test_errors_name_what_was_meant(words: str, message: str) -> None:
     assert fails(*words.split()) == f"dstok: {message}\n"
+
+
+@pytest.mark.parametrize(("command", "option", "known"), [
+    ("encode", "--format", ID_FORMATS), ("decode", "--format", ID_FORMATS), ("convert", "--to", convert.FORMATS.values()),
+    ("view", "--chat", [version.name for version in chat.versions()]), ("chat render", "--version", [version.name for version in chat.versions()]),
+    ("corpus", "--format", FORMATS)])
+def test_the_table_of_commands_has_the_choices_of_the_library(command: str, option: str, known: list[str]) -> None:
+    parser = dict(app.commands())[f"dstok {command}"]
+    assert sorted(parser._option_string_actions[option].choices or ()) == sorted(known)
+
+
+def test_the_table_of_commands_names_functions() -> None:
+    for words, command in COMMANDS.items():
+        module, _, function = command.run.partition(".")
+        assert not function or callable(getattr(import_module(f"dstok.cli.{module}"), function)), words
 
 
 def test_options_after_two_dashes_are_files() -> None:

@@ -27,4 +27,4 @@ def test_manual() -> None:
         "NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "NOTES", "EXIT STATUS", "EXAMPLES"]
     page = made.replace("\\", "")
     assert page.startswith(".TH DSTOK") and "Generated Python Manual" not in page
-    assert all(f"dstok {command}" in page for command in app.MODULES) and "--max-tokens" in page
+    assert all(f"dstok {command}" in page for command in app.NAMES) and "--max-tokens" in page

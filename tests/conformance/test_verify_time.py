@@ -75,7 +75,10 @@ def slowly(seconds: float, change: Any = str) -> Any:
 
 def test_a_check_ends_inside_a_request_when_its_time_is_up() -> None:
     """Without that it would do the 64 texts of a request first."""
-    [check] = verify(slowly(0.1), seconds=1, checks=["odd texts"]).checks
+    for seconds in (1, 20):  # the longer one where the machine is so busy that no text has its answer in a second
+        [check] = verify(slowly(seconds / 10), seconds=seconds, checks=["odd texts"]).checks
+        if check.texts:
+            break
     assert 0 < check.texts < 64 and not check.complete
 
 
@@ -143,7 +146,10 @@ def test_no_check_takes_the_time_of_all() -> None:
 
 
 def test_a_difference_without_time_for_its_cause_is_a_finding() -> None:
-    report = verify(slowly(0.2, lambda text: f"{text}x"), seconds=1, checks=["class cover, k = 1"])
+    for seconds in (1, 20):
+        report = verify(slowly(seconds / 5, lambda text: f"{text}x"), seconds=seconds, checks=["class cover, k = 1"])
+        if report.findings:
+            break
     assert report.verdict == "different", f"\n{report}"
     [finding] = report.findings
     assert (finding.cause, finding.title) == ("not explained", "no time was left to look for the cause")
@@ -157,8 +163,11 @@ def test_other_calls_keep_to_their_time(change: Any) -> None:
         time.sleep(0.005)
         return str(change(TOK.decode(ids)))
 
-    report = verify(Engine("slow", "", TOK.encode, None, decode), seconds=1, checks=["decoding"])
-    assert 0 < report.checks[0].texts < 2000 and not report.checks[0].complete, f"\n{report}"
+    for seconds in (1, 20):
+        report = verify(Engine("slow", "", TOK.encode, None, decode), seconds=seconds, checks=["decoding"])
+        if report.checks[0].texts:
+            break
+    assert 0 < report.checks[0].texts < 2000 * seconds and not report.checks[0].complete, f"\n{report}"
     assert [finding.cause for finding in report.findings] == ["round trip"] * (change is not str)
 
 

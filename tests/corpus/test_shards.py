@@ -21,6 +21,8 @@ from zstd_frames import zstd_frame
 
 import dstok.corpus
 from dstok.corpus.documents import LineRange, count_lines, lines_of
+from dstok.corpus.encoding import order
+from dstok.corpus.folder import TEXT, check_shape
 from dstok.corpus.inputs import find_inputs, plan_shards
 from dstok.corpus.settings import CorpusSettings
 from dstok.errors import FileError
@@ -188,3 +190,12 @@ def test_a_data_set() -> None:
     assert len(datasets.load_dataset("rows", split="train")) == 50
     dstok.corpus.tokenize([], "out", dataset="rows::train", field="body", workers=1)
     assert [ids.tolist() for ids in dstok.corpus.open("out")] == ids_of(texts)
+
+
+def test_small_examples() -> None:
+    lines = lines_of([b"a\nb", b"c\n\nxxxx", b"xxxx\nd"], largest=5)
+    assert list(lines) == [[b"a"], [b"bc", b""], [8], [b"d"]]
+    assert CorpusSettings("megatron").resolved(dstok.load("deepseek-v3")).dtype == "int32"
+    assert order(5, 1, "a.jsonl-00000").tolist() == [0, 4, 2, 1, 3]
+    with pytest.raises(ValueError, match=r"expected a string, found a number - at \$.shards\[1\]"):
+        check_shape({"shards": ["a", 5]}, {"shards": [TEXT]})

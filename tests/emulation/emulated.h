@@ -194,6 +194,7 @@ PICK_BY(_mm256_blend_epi32, __m256i, u32, (BIT(from) ? b : a).u32[i])
 PICK_BY(_mm256_shuffle_ps, __m256, u32, (i & 2 ? b : a).u32[(i & 4) + (from >> 2 * (i & 3) & 3)])
 PICK_BY(_mm256_permute2x128_si256, __m256i, u64,
         from >> (i & 2 ? 7 : 3) & 1 ? 0 : (from >> (i & 2 ? 5 : 1) & 1 ? b : a).u64[(from >> (i & 2 ? 4 : 0) & 1) * 2 + (i & 1)])
+PICK_BY(_mm256_alignr_epi8, __m256i, u8, (i & 15) + from < 16 ? b.u8[i + from] : a.u8[i + from - 16])
 EMULATED __m256i _mm256_permute4x64_epi64(__m256i a, int from) {
     __m256i r;
     EACH(4) r.u64[i] = a.u64[from >> 2 * i & 3];

@@ -77,6 +77,7 @@ EMULATED __m512i _mm512_ror_epi64(__m512i a, int by) {
     }
 #define MASK_COMPARE(name, base, V, M) EMULATED M name(M k, V a, V b) { return k & base(a, b); }
 COMPARE(_mm512_cmpeq_epi8_mask, __m512i, __mmask64, u8, uint8_t, A == B)
+COMPARE(_mm512_cmpneq_epi8_mask, __m512i, __mmask64, u8, uint8_t, A != B)
 COMPARE(_mm512_cmpge_epu8_mask, __m512i, __mmask64, u8, uint8_t, A >= B)
 COMPARE(_mm512_cmplt_epu8_mask, __m512i, __mmask64, u8, uint8_t, A < B)
 COMPARE(_mm512_cmpeq_epi32_mask, __m512i, __mmask16, u32, uint32_t, A == B)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,24 @@ from dstok import UnsupportedError
 ALPHABET = [" ", "1", "2", "9", "a", "ò", "½", "²", "³", "é", "漢", "ü", "ó", "!", "-", "\n", "٣", "'s", "ý", "þ", "¹¼"]
 
 
-def falcon(individual: bool, *after: Any) -> str:
-    """Falcon-7B's steps, with merges over their cuts: they were learned without Digits."""
-    before = [pre_tokenizers.Punctuation("contiguous"), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+def first_steps() -> list[Any]:
+    return [pre_tokenizers.Punctuation("contiguous"), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+
+
+@cache
+def learned() -> str:
     model = Tokenizer(models.BPE())
-    model.pre_tokenizer, model.decoder = pre_tokenizers.Sequence(before), decoders.ByteLevel()
+    model.pre_tokenizer, model.decoder = pre_tokenizers.Sequence(first_steps()), decoders.ByteLevel()
     trainer = trainers.BpeTrainer(vocab_size=2000, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
     model.train_from_iterator([corpus("multilingual")[:60_000], corpus("code")[:60_000], "".join(ALPHABET) * 9], trainer)
+    return model.to_str()
+
+
+def falcon(individual: bool, *after: Any) -> str:
+    """Falcon-7B's steps, with merges over their cuts: they were learned without Digits."""
+    model = Tokenizer.from_str(learned())
     more = after or (pre_tokenizers.Split(Regex("[0-9][0-9][0-9]"), "isolated"),)
-    model.pre_tokenizer = pre_tokenizers.Sequence([*before, pre_tokenizers.Digits(individual), *more])
+    model.pre_tokenizer = pre_tokenizers.Sequence([*first_steps(), pre_tokenizers.Digits(individual), *more])
     return model.to_str()
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from reference import DEEP
+from reference import DEEP, PART
 from shares import chance_of_today
 
 from dstok._util.json_value import join_path
@@ -20,7 +20,7 @@ from dstok.errors import DstokError, TokenizerFileError, UnsupportedError
 from dstok.formats.byte_alphabet import BYTE_TO_CHAR
 from dstok.formats.tokenizer_json import read_tokenizer_json
 
-COUNT = 50_000 if DEEP else 1500
+COUNT = 50_000 if DEEP else 3000 // PART
 BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
 SPACES = {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}
 FUSED = [{"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"}]

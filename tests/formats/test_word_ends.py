@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from proofs import few_texts
+from reference import DEEP, PART
 from shared_data import corpus
 from shares import seeds
 from small_models import upstream_ids
@@ -17,7 +19,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 
 import dstok
 from dstok import UnsupportedError
-from dstok.conformance.prove import prove
+from dstok.conformance.prove import steps
 from dstok.formats.byte_alphabet import BYTE_TO_CHAR
 from dstok.viewer.reading import merge_steps
 
@@ -100,7 +102,10 @@ def test_parts_that_look_at_tokens() -> None:
 
 
 def test_the_proof_holds() -> None:
-    assert [step.name for step in prove(dstok.Tokenizer.from_str(clip())) if step.faults] == []
+    """The normalizer, of which every code point is tried in a plain way for seconds, at night."""
+    with few_texts():
+        proofs = [check() for name, check in steps(dstok.Tokenizer.from_str(clip())) if name != "normalizer" or PART == 1 or DEEP]
+    assert [step.name for step in proofs if step.faults] == []
 
 
 def test_what_is_refused(tmp_path: Path) -> None:

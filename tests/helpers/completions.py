@@ -12,7 +12,7 @@ from random import Random
 
 from dstok.chat.parse import DIALECTS, NAMED
 from dstok.chat.v2_v3 import CALL_BEGIN, CALL_END, CALLS_BEGIN, CALLS_END, SEP
-from dstok.chat.v3_2 import Dialect
+from dstok.chat.writer import Dialect
 
 EOS = "<｜end▁of▁sentence｜>"
 FENCE = "\n```json\n"

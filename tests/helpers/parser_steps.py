@@ -67,8 +67,8 @@ def steps_of(parts: list[Any], version: chat.VersionName, **arguments: Any) -> i
         stack.enter_context(patch.object(parse_dsml, "escaped", _escaping(steps)))
         for name in ("think", "say", "call", "argue"):
             stack.enter_context(patch.object(parser._answer, name, _checking(getattr(parser._answer, name), steps)))
-        if parser._ids is not None:
-            stack.enter_context(patch.object(parser._ids, "text", _counted(parser._ids.text, steps)))
+        if parser._tokenizer is not None:
+            stack.enter_context(patch.object(parser, "_text", _counted(parser._text, steps)))
         stack.enter_context(steps.counting())
         try:
             for part in parts:

@@ -166,10 +166,13 @@ class Machine:
         return [~bit for bit in self.word(value)]
 
     def _pairs(self, one: Value, other: Value, combine: Callable[[int, int], int]) -> Cases:
-        found = Cases()
+        found, right = Cases(), self.cases(other)
         for a, when in self.cases(one).items():
-            for b, also in self.cases(other).items():
-                self.add_case(found, int(combine(a, b)), when & also)
+            some = Cases()  # first those of `other` that give one number: a comparison gives two
+            for b, also in right.items():
+                self.add_case(some, int(combine(a, b)), also)
+            for number, also in some.items():
+                self.add_case(found, number, when & also)
         return found
 
     def _note(self, what: str, when: Function) -> None:

@@ -163,6 +163,12 @@ def interrupting(work: Callable[[int], None], args: tuple[int], *, before: bool)
     return START(run, ())
 
 
+def wait_for_an_interrupt() -> None:
+    """In short waits: a wait that has begun goes on to its end when another thread sends the interrupt."""
+    for _ in range(2000):
+        threading.Event().wait(0.01)
+
+
 @pytest.fixture
 def interruptible() -> Iterator[None]:
     """A shell's background job starts with interrupts ignored.
@@ -191,7 +197,7 @@ def test_an_interrupt_in_the_middle(monkeypatch: pytest.MonkeyPatch, call: str, 
                 getattr(TOK, call)(batch, num_threads=2)
             except dstok.TextError:
                 assert fault and not before
-            threading.Event().wait(20)  # an interrupt after the work may come a moment after the answer
+            wait_for_an_interrupt()  # one after the work may come a moment after the answer
     while _thread._count() > others:
         threading.Event().wait(0.01)
     assert at_rest()
@@ -208,7 +214,7 @@ def test_an_interrupt_of_a_splitter(monkeypatch: pytest.MonkeyPatch, call: str) 
         patch.setattr(_thread, "start_new_thread", partial(interrupting, before=True))
         with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - the thread may begin after the call
             getattr(splitter, call)(["a b " * 100_000] * 12, num_threads=2)
-            threading.Event().wait(20)
+            wait_for_an_interrupt()
     while _thread._count() > others:
         threading.Event().wait(0.01)
 

@@ -15,7 +15,7 @@ import pytest
 import tokenizers
 from kept import kept
 from normalized_models import LOWERCASE, NFC, file_of, replace, sequence
-from real_models import real_json
+from real_models import real, real_json
 from reference import DEEP
 from shares import chance_of_today, seeds
 from small_models import added_token, model_json
@@ -65,16 +65,17 @@ def is_word(char: str) -> bool:
 def matches(text: str, runs: list[int], tokens: list[dict[str, Any]], seen: dict[str, str]) -> Iterator[Match]:
     """The matches, each within one run of trusted text: character `i` lies in run `runs[i]`, 0 for untrusted text."""
     at = scan = 0
+    by_content: dict[str, dict[str, Any]] = {}
+    for token in tokens:
+        by_content.setdefault(seen[token["content"]], token)  # the first one, as of the longest matches
+    lengths = sorted({*map(len, by_content)}, reverse=True)
     while scan < len(text):
-        found = None
-        for token in tokens:
-            content = seen[token["content"]]
-            if text.startswith(content, scan) and {*runs[scan : scan + len(content)]} == {runs[scan]} != {0}:
-                found = max(found, (len(content), token), key=lambda pair: pair[0]) if found else (len(content), token)
-        if found is None:
+        found = next((length for length in lengths if text[scan : scan + length] in by_content
+                      and {*runs[scan : scan + length]} == {runs[scan]} != {0}), 0)
+        if not found:
             scan += 1
             continue
-        start, end, token = scan, scan + found[0], found[1]
+        start, end, token = scan, scan + found, by_content[text[scan : scan + found]]
         scan = end
         if token["single_word"] and (is_word(text[start - 1 : start] or " ") or is_word(text[end : end + 1] or " ")):
             continue
@@ -231,7 +232,7 @@ def test_each_by_itself_as_fastokens(name: str) -> None:
     tok, chance = model(name)[0], chance_of_today(f"fastokens {name}")
     fastokens = pytest.importorskip("fastokens")
     other = fastokens.Tokenizer.from_json_str(real_json(name))
-    upstream = tokenizers.Tokenizer.from_str(real_json(name))
+    upstream = real(name)
     for _ in range(1000 if DEEP else 100):
         segments = cut("".join(chance.choices(fragments(name), k=9)), chance)
         ids = tok.encode_segments(segments, joined=False)

@@ -10,6 +10,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from small_models import added_token, model_json
 import dstok
 from dstok import chat
 from dstok.errors import DstokError
+from dstok.formats import llama_cpp
 from dstok.unicode import CodePointSet
 
 TALK = [{"role": "user", "content": "Hi"}]
@@ -125,9 +127,13 @@ def in_words(error: Exception) -> bool:
         isinstance(error, TypeError | ValueError | IndexError) and bool(re.search(r"expected .*(found|, not )", text, re.DOTALL)))
 
 
+same_pieces = cache(llama_cpp.same_pieces)  # a wrong value of to_gguf is told after a third of a second
+
+
 @pytest.mark.parametrize("label", CALLS)
 def test_an_error_is_in_the_caller_s_words(label: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(llama_cpp, "same_pieces", same_pieces)
     Path("text.txt").write_text("ab c\n" * 9)
     Path("tokenizer.json").write_text(model_json([]))
     parameters = [each for each in signature_of(label).parameters.values()

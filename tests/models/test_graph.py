@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 import dstok
 from dstok.cli.app import main
 from dstok.inspection.explain import paths
-from dstok.inspection.graph import automaton_dot, marked_dot
+from dstok.inspection.graph import automaton_dot
 from dstok.regex.cascade import compile_splits
 from dstok.regex.dfa import DEAD, NO_TAG, START
 
@@ -36,7 +37,8 @@ def test_the_graph_has_every_state_and_every_move(name: str) -> None:
 def test_the_graph_of_marked_texts() -> None:
     """It has every state and every arrow."""
     program = compile_splits(PROGRAM.splits[:1])
-    dot, rows = marked_dot(program), program.visible.rows
+    pictures = runpy.run_path(str(Path(__file__).resolve().parents[2] / "docs" / "pictures.py"))
+    dot, rows = pictures["marked_dot"](program), program.visible.rows
     arrows = {(int(a), int(b), "used" in rest) for a, b, rest in re.findall(r"(?m)^  (\d+) -> (\d+) (.*)$", dot)}
     expected = {(state, target, symbol > program.visible.end) for state, row in enumerate(rows)
                 for symbol, target in enumerate(row) if target != DEAD}

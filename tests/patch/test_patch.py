@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import venv
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -56,17 +57,28 @@ def run(*words: str, python: str = sys.executable, patched: str | None = None) -
                           env=given | ({} if patched is None else {"DSTOK_PATCH": patched}))
 
 
+@cache
+def run_alone(path: str, text: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """A program of this text, run without dstok.patch."""
+    return run(path, *words)
+
+
+@pytest.fixture(scope="module")
+def of_tiktoken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("tiktoken") / "program.py"
+
+
 def both(path: Path, text: str, *words: str, patched: str | None = None) -> list[str]:
     """The lines of dstok.patch for a program; its own output and exit code are as without."""
     path.write_text(text, encoding="utf-8")
-    alone, found = run(str(path), *words), run("-m", "dstok.patch", str(path), *words, patched=patched)
+    alone, found = run_alone(str(path), text, *words), run("-m", "dstok.patch", str(path), *words, patched=patched)
     assert (found.stdout, found.returncode) == (alone.stdout, alone.returncode), (found.stderr, alone.stderr)
     assert alone.stdout
     return [line.removeprefix("dstok.patch: ") for line in found.stderr.splitlines() if line.startswith("dstok.patch: ")]
 
 
-def test_a_program_with_tiktoken(tmp_path: Path) -> None:
-    lines = both(tmp_path / "program.py", TIKTOKEN, "a", "-b")
+def test_a_program_with_tiktoken(of_tiktoken: Path) -> None:
+    lines = both(of_tiktoken, TIKTOKEN, "a", "-b")
     assert lines == ["tiktoken 0.14.0: deepseek_v3 runs on dstok",
                      "transformers is not patched: the program did not import it, or no tokenizers of it"]
 
@@ -88,8 +100,8 @@ def test_a_program_with_transformers(tmp_path: Path) -> None:
     assert f"{folders[1]} stays as it is: " in second and "WordLevel" in second
 
 
-def test_only_the_libraries_that_are_named(tmp_path: Path) -> None:
-    lines = both(tmp_path / "program.py", TIKTOKEN, patched="transformers, numpy")
+def test_only_the_libraries_that_are_named(of_tiktoken: Path) -> None:
+    lines = both(of_tiktoken, TIKTOKEN, "a", "-b", patched="transformers, numpy")
     assert lines == ["'numpy' is none of the libraries that can be patched: tiktoken, transformers",
                      "transformers is not patched: the program did not import it, or no tokenizers of it"]
 

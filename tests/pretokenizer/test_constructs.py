@@ -57,16 +57,19 @@ def by_upstream(pattern: str) -> bool:
 
 
 def test_constructs_by_tiktoken() -> None:
-    assert sum(by_tiktoken(pattern + r"|[\s\S]") for pattern in share(patterns(), 6)) > 50
+    found = [by_tiktoken(pattern + r"|[\s\S]") for pattern in share(patterns(), 6)]
+    assert sum(found) > 0.1 * len(found)
 
 
 def test_constructs_by_upstream() -> None:
     warnings.simplefilter("ignore")
-    assert sum(by_upstream(pattern) for pattern in share(patterns(), 24)) > 40
+    found = [by_upstream(pattern) for pattern in share(patterns(), 24)]
+    assert sum(found) > 0.6 * len(found)
 
 
 def test_look_behinds_by_upstream() -> None:
-    assert sum(by_upstream(pattern) for pattern in share(look_behinds(), 20)) > 30
+    found = [by_upstream(pattern) for pattern in share(look_behinds(), 20)]
+    assert sum(found) > 0.4 * len(found)
 
 
 @pytest.mark.parametrize(("pattern", "text", "pieces"), [

@@ -19,7 +19,6 @@ from upstream import pre_tokenizer, upstream_pieces
 
 import dstok
 from dstok import Split, Splitter
-from dstok.pretokenizer import sources as saved
 from dstok.pretokenizer.sources import preset_names, presets
 from dstok.regex import BEHAVIORS
 
@@ -142,7 +141,7 @@ def test_a_file_of_another_splitter_is_refused(tmp_path: Path) -> None:
     with pytest.raises(dstok.TokenizerFileError, match="fingerprint"):
         Splitter.from_json(tmp_path / "splitter")
     with pytest.raises(dstok.errors.PickleError, match="fingerprint"):
-        saved.unpickled(Splitter._of, other)
+        Splitter._unpickled(other)
 
 
 def test_a_saved_splitter_keeps_its_unicode_version(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from benchmarks.chart import chart
 from benchmarks.engines import ENGINES
 from benchmarks.goals import goals, goals_table
 from benchmarks.summary import CaseSummary, EngineSummary, Spread
-from benchmarks.table import BEGIN, END, main, sections, tables
+from benchmarks.table import BEGIN, END, main, replaced, sections, tables
 
 
 def test_medians_and_spread() -> None:
@@ -180,22 +180,59 @@ def test_an_empty_result_has_tables_and_a_chart() -> None:
     ElementTree.fromstring(chart(results()))
 
 
-def test_models_table() -> None:
-    """A line for each model and text; what is not equal has no figures."""
+def models_result(**changed: Any) -> dict[str, Any]:
     spread = Spread(median=300.0, min=1.0, max=400.0)
-    figures = {"cold_mb_s": spread, "warm_mb_s": spread}
-    case = CaseSummary(name="code/whole", group="corpus", source="code", mode="whole", bytes=1, tokens=1, upstream=True,
-                       ratios={"cold_mb_s": 100.0, "warm_mb_s": 100.0}, engines={"dstok": EngineSummary(equal=True, rounds=1, figures=figures),
-                                "gigatoken": EngineSummary(equal=False, rounds=1),
-                                "fastokens": EngineSummary(failed="no", rounds=1),
-                                "tokenizers": EngineSummary(equal=True, rounds=1, figures=dict.fromkeys(
-                                    figures, Spread(median=3.0, min=3.0, max=3.0)))})
-    result: Any = {"machine": {"cpu": "C"}, "level": "avx512", "python": "P", "date": "D", "commit": None, "versions": {"dstok": "1"},
-                   "settings": {"rounds": 3, "model": "m"}, "cases": [case]}
-    made = models.table([result], lambda model: ("shuffles", f"pre-type of {model}"))
-    assert made.startswith("C, AVX-512, P, D; ")
-    last = made.splitlines()[-1]
-    assert last == "| m | code | 300 / 300 | ≠ / ≠ | failed | 3.00 / 3.00 | 100.00 / 100.00 | – | shuffles | pre-type of m |"
+    figures = {"cold_mb_s": spread, "warm_mb_s": spread, "load_ms": Spread(median=20.4, min=1.0, max=40.0)}
+    case = CaseSummary(name="wiki/whole", group="corpus", source="wiki", mode="whole", bytes=1, tokens=1, upstream=True,
+                       ratios={}, engines={"dstok": EngineSummary(equal=True, rounds=1, figures=figures),
+                                           "gigatoken": EngineSummary(equal=False, rounds=1),
+                                           "fastokens": EngineSummary(failed="no", rounds=1),
+                                           "tokenizers": EngineSummary(equal=True, rounds=1, figures=dict.fromkeys(
+                                               figures, Spread(median=3.0, min=3.0, max=3.0)))})
+    row = {"tokenizer": "d", "names": ["m", "llama2"], "date": "2026-12-01", "texts": 1234, "different": 0, "chats": 1,
+           "pieces": "shuffles", "pre_type": "q", "speed": case, **changed}
+    return {"machine": {"cpu": "C"}, "level": "AVX2", "python": "P", "commit": None, "versions": {"dstok": "1"}, "rows": [row],
+            "pre_types": [{"names": ["p", "q"], "pieces": "automaton"}, {"names": ["r"], "pieces": "shuffles"}]}
+
+
+def test_models_table() -> None:
+    """A row a tokenizer; what is not equal is no peer."""
+    lines = models.page(models_result()).splitlines()
+    assert lines[0] == "C, AVX2, P, 2026-12-01; commit None; dstok 1."
+    assert lines[4].replace("\u00a0", " ") == ("| m, mistral-7b-v0.1 (npm: llama2) | 1,234 | shuffles; q | 300 / 300 | 3.00 / 3.00 tokenizers | 20 / 3 "
+                        "| 1 of 2 |")
+    assert lines[-2:] == ["| p, q | automaton | m |", "| r | shuffles | – |"]
+
+
+@pytest.mark.parametrize(("changed", "cell"), [({"different": 3}, "| **3 of 1,234 differ** |"), ({"speed": None}, "| – | – | – | 1 of 2 |"),
+                                               ({"refused": "why"}, "| refused: why | – | – | – | – | – |")])
+def test_models_that_are_not_as_they_should_be(changed: dict[str, Any], cell: str) -> None:
+    assert cell in models.page(models_result(**changed)).splitlines()[4]
+
+
+def test_the_page_of_models_is_its_result_file() -> None:
+    [*_, newest] = sorted((ROOT / "benchmarks" / "results").glob("*-models.json"))
+    document = (ROOT / "docs" / "your_model.md").read_text(encoding="utf-8")
+    assert replaced(document, models.page(json.loads(newest.read_text(encoding="utf-8")))) == document
+
+
+def test_files_of_one_tokenizer_share_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other added tokens make no other tokenizer, another merge does; each file's ids are compared."""
+    from small_models import model_json
+
+    added = {"id": 257, "content": "<x>", "special": True, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
+    made = [model_json([(b"a", b"b")]), model_json([(b"a", b"b")], [added]), model_json([(b"b", b"a")])]
+    paths = [tmp_path / str(number) / "tokenizer.json" for number in range(3)]
+    for path, text in zip(paths, made):
+        path.parent.mkdir()
+        path.write_text(text, encoding="utf-8")
+    first, second, third = map(models.same, paths)
+    assert first == second != third
+    monkeypatch.setattr(models, "_texts", lambda: iter(["ab <x>\n\nba"]))
+    found = models.row(first, paths[:2], speed=False)
+    assert [found[name] for name in ("names", "texts", "different", "chats", "pre_type")] == [["0", "1"], 6, 0, 0, ""]
+    monkeypatch.setattr("dstok.Tokenizer.encode_batch", lambda self, lines: [[0]] * len(lines))
+    assert models.row(first, paths[:2], speed=False)["different"] == 6
 
 
 def test_the_table_of_loads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

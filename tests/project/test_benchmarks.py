@@ -123,6 +123,7 @@ def test_one_measurement_of_dstok(tmp_path: Path) -> None:
 def test_the_level_is_the_one_in_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "wiki.txt").write_text("Hello world\n", encoding="utf-8")
     launcher = process.Launcher(tmp_path, process.default_cores(), 60)
+    monkeypatch.setattr(process, "TURNS", 1)
     for level in levels():
         monkeypatch.setenv("DSTOK_SIMD", level)
         assert launcher.measure([ENGINES["dstok"]], WHOLE)[0]["level"] == level
@@ -308,6 +309,7 @@ def test_matches_are_compared_before_they_are_timed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     text = "id=42, é 7\n"
+    monkeypatch.setattr(patterns, "LEAST_SECONDS", 0.001)
     for name, pattern in patterns.PATTERNS.items():
         found = patterns.measured("dstok", pattern, text)
         assert isinstance(found, float), (name, found)

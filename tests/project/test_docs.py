@@ -51,6 +51,11 @@ def test_values_are_shown() -> None:
     assert shown > 60
 
 
+def test_pages_are_short() -> None:
+    """A page that is read in one go, and a README that fits a few screens."""
+    assert [page for page in PAGES if len(read(page).splitlines()) > (120 if page == "README.md" else 250)] == []
+
+
 def test_languages() -> None:
     """A block of code in a language that nobody runs, such as `py`, would never be tried."""
     known = {*RUN, "", "text", "json", "html", "toml"}

@@ -85,7 +85,9 @@ def identifiers_of(paths: Iterable[Path]) -> frozenset[str]:
 @cache
 def identifiers() -> frozenset[str]:
     stems = {path.stem for path in sources()} | {path.name for path in (CHECKOUT / "dstok").iterdir()}
-    return identifiers_of([*sources(), CHECKOUT / "setup.py"]) | stems | set(dir(builtins)) | OTHERS_NAMES
+    commands = (CHECKOUT / "dstok" / "cli" / "commands.txt").read_text(encoding="utf-8")
+    return (identifiers_of([*sources(), CHECKOUT / "setup.py"]) | stems | set(dir(builtins)) | OTHERS_NAMES
+            | set(IDENTIFIER.findall(commands)))
 
 
 @cache

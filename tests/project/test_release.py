@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 import sys
 import tomllib
 import zipfile
@@ -150,3 +152,26 @@ def test_a_wheel_that_is_too_large(wheel: Any) -> None:
 def test_what_is_wrong(wheel: Any, changes: dict[str, Any], fault: str) -> None:
     found = list(checker().faults(wheel(**changes)))
     assert found and all(line.startswith(fault) for line in found)
+
+
+def test_packing_a_wheel_keeps_its_files(wheel: Any, tmp_path: Path) -> None:
+    """By the packer that it finds, which is here zlib's without any packing."""
+    folder = tmp_path / "site" / "zopfli"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").touch()
+    (folder / "zlib.py").write_text("from zlib import compress as zlib\n"
+                                    "def compress(data, numiterations, blocksplittingmax): return zlib(data, 0)\n")
+    path = wheel()
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("dstok/many.py", b"a" * 10_000)
+    before = contents(path)
+    done = subprocess.run([sys.executable, str(RELEASE / "pack_wheel.py"), str(path)], capture_output=True,
+                          text=True, env={**os.environ, "PYTHONPATH": str(folder.parent)})
+    assert done.returncode == 0 and path.name in done.stdout, done.stderr
+    assert contents(path) == before and path.stat().st_size > 10_000
+    assert {*tmp_path.iterdir()} == {path, folder.parent}
+
+
+def contents(path: Path) -> list[tuple[str, bytes, tuple[int, ...], int]]:
+    with zipfile.ZipFile(path) as archive:
+        return [(info.filename, archive.read(info), info.date_time, info.external_attr) for info in archive.infolist()]

@@ -45,6 +45,21 @@ def test_arguments() -> None:
     assert arguments.utf8("\ud800!", replace=True) == b"\xef\xbf\xbd!" and arguments.characters(b"caf\xc3\xa9", replace=False) == "café"
 
 
+def test_ends_of_a_text() -> None:
+    assert arguments.Ends(0, 1).around([19923, 2058], add_bos=True, add_eos=False) == [0, 19923, 2058]
+    with pytest.raises(ArgumentError, match="add_eos was asked for, but the model names no eos token: name it with "):
+        arguments.Ends(0, None).after(wanted=True)
+
+
+def test_an_error_of_another_library_is_explained() -> None:
+    @arguments.explained
+    def encode_batch(texts: list[str], *, num_threads: int = 1) -> list[bytes]:
+        return [text.encode() for text in texts]
+
+    with pytest.raises(ArgumentError, match="^expected str as texts, found int: 5 at index 1$"):
+        encode_batch(["a", 5])  # type: ignore[list-item]
+
+
 def test_columns_and_words() -> None:
     assert list(aligned([("a", "1"), ("東\n", "2")])) == ["a     1", r"東\n  2"]
     assert (width("東京"), width("e\u0301")) == (4, 1)

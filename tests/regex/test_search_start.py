@@ -3,10 +3,11 @@ r"""`\G`, and repetitions of hundreds of turns: published pre-tokenizers, agains
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import product
 
 import pytest
+from kept import kept
 from shares import seeds, share
 from small_models import both, model_json, upstream_ids
 from upstream import pieces_by, upstream_splitter
@@ -32,8 +33,21 @@ PUBLISHED = {
 }
 
 
-def compare(steps: Sequence[Split], texts: Sequence[str]) -> None:
-    ours, judge = dstok.Splitter(list(steps)), upstream_splitter(steps)
+def compare(steps: Sequence[Split], texts: Iterable[str]) -> None:
+    compare_made(dstok.Splitter(list(steps)), steps, texts)
+
+
+@kept()
+def published(name: str) -> dstok.Splitter:
+    return dstok.Splitter([Split(pattern) for pattern in PUBLISHED[name]])
+
+
+def compare_published(name: str, texts: Iterable[str]) -> None:
+    compare_made(published(name), [Split(pattern) for pattern in PUBLISHED[name]], texts)
+
+
+def compare_made(ours: dstok.Splitter, steps: Sequence[Split], texts: Iterable[str]) -> None:
+    judge = upstream_splitter(steps)
     for text in texts:
         assert ours.split(text) == pieces_by(judge, text), (steps, text[:200])
 
@@ -56,10 +70,9 @@ def long_text(chance: random.Random) -> str:
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_long_repetitions(name: str) -> None:
-    steps = [Split(pattern) for pattern in PUBLISHED[name]]
     for seed in seeds(40, 4):
         chance = random.Random(seed)
-        compare(steps, [long_text(chance) for _ in range(50)])
+        compare_published(name, (long_text(chance) for _ in range(50)))
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -72,9 +85,9 @@ def test_ids(name: str) -> None:
 
 
 def test_every_length_of_a_number_and_of_blanks() -> None:
-    compare([Split(pattern) for pattern in PUBLISHED["Trinity"]], ["7" * length for length in range(1, 1100, 13)])
-    compare([Split(pattern) for pattern in PUBLISHED["marin"]], [f"a{'7' * length} " for length in range(1, 1100, 13)])
-    compare([Split(pattern) for pattern in PUBLISHED["Jais-2"]], [f"{' ' * length}a" for length in range(1, 1100, 13)])
+    compare_published("Trinity", ("7" * length for length in range(1, 1100, 13)))
+    compare_published("marin", (f"a{'7' * length} " for length in range(1, 1100, 13)))
+    compare_published("Jais-2", (f"{' ' * length}a" for length in range(1, 1100, 13)))
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -82,6 +95,9 @@ def test_their_compilation_keeps_the_limits(name: str) -> None:
     with stage("a test") as work:
         compile_cascade([Split(pattern) for pattern in PUBLISHED[name]])
     assert work.steps < LIMITS["steps"] * 0.9
-    # As many turns of another pattern that Trinity's may not be taken for: too large, and refused.
+
+
+def test_other_repetitions_are_too_large() -> None:
+    """As many turns of another pattern that Trinity's may not be taken for are refused."""
     with pytest.raises(dstok.UnsupportedError, match="too large"):
         dstok.Splitter([PUBLISHED["Trinity"][0], r"\d"])

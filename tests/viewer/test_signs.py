@@ -29,8 +29,9 @@ from dstok.viewer.notebook import visible_line
 
 
 def test_every_character_that_cannot_be_seen_has_a_sign_of_its_own() -> None:
-    unseen = [chr(code) for code in range(sys.maxunicode + 1) if not chr(code).isprintable() or code == 32]
-    unseen += [char for char in map(chr, range(sys.maxunicode + 1)) if regex.match(r"\p{DI}", char) and char.isprintable()]
+    every = "".join(map(chr, range(sys.maxunicode + 1)))
+    unseen = [char for char in every if not char.isprintable() or char == " "]
+    unseen += filter(str.isprintable, regex.findall(r"\p{DI}", every))
     unseen.append("\u2800")
     signs = [sign_of(char) for char in unseen]
     assert None not in signs and len(set(signs)) == len(unseen) and set(SIGNS) <= set(unseen)

@@ -49,16 +49,20 @@ typedef struct Borders {
     uint16_t numbers[0x1100];
 } Borders;
 
-/* The bit of a right side. Most merges join symbols of a few kinds, and hardly ever a letter and a space: each kind of
- * first byte has bits of its own. */
-static inline uint64_t border_bit(const Borders *t, uint32_t token) {
-    uint8_t byte = t->blob[t->starts[token]], small = byte | 0x20;
-    uint64_t hash = token * 0x9E3779B1u;
-#define BITS(first, count) 1ull << ((first) + (hash * (count) >> 32))
+/* The number of the bit of a right side. Most merges join symbols of a few kinds, and hardly ever a letter and a space:
+ * each kind of first byte has bits of its own. */
+static inline uint8_t border_bit(uint32_t token, uint8_t byte) {
+    uint64_t hash = token * 0x9E3779B1u, small = byte | 0x20;
+#define BITS(first, count) (uint8_t)((first) + (hash * (count) >> 32))
     return byte == ' ' ? BITS(0, 24) : byte >= 0x80 ? BITS(24, 6) : small >= 'a' && small <= 'z' ? BITS(30, 20) :
            byte > ' ' && (byte < '0' || byte > '9') ? BITS(50, 10) : BITS(60, 4);
 #undef BITS
 }
+
+/* What is known of a token while the signatures are made: of the symbols inside it, and of itself. */
+typedef struct {
+    Signature inner, own;
+} Making;
 
 /* Makes the signatures and spines of `ids` tokens; NULL if memory is out. One pass over the merges, by rank: what a
  * token inherits from its sides, and the bits of merges with a lower rank, are there when its own merge comes. */
@@ -66,11 +70,12 @@ static inline Borders *borders_new(const PairTable *pairs, const StartTable *sta
                                    const uint8_t *blob, int64_t ids) {
     int64_t slots = 1ll << (32 - pairs->slot_shift), merges = 0;
     size_t size = huge_rounded(sizeof(Borders) + (size_t)ids * (sizeof(Signature) + sizeof(Spine)));
+    size_t more = huge_rounded((size_t)ids * (sizeof(Making) + 1) + (size_t)slots * sizeof(uint64_t));
     Borders *t = huge_zeroed(size);
-    Signature *inner = huge_alloc((size_t)ids * sizeof *inner);
-    uint64_t *by_rank = huge_alloc((size_t)slots * sizeof *by_rank);
-    if (t && inner && by_rank) {
-        memset(inner, 0, (size_t)ids * sizeof *inner);
+    Making *making = huge_zeroed(more);
+    if (t && making) {
+        uint64_t *by_rank = (uint64_t *)(making + ids);
+        uint8_t *bits = (uint8_t *)(by_rank + slots);
         t->size = size;
         t->pairs = pairs;
         t->start = start;
@@ -78,6 +83,8 @@ static inline Borders *borders_new(const PairTable *pairs, const StartTable *sta
         t->blob = blob;
         t->signatures = (Signature *)(t + 1);
         t->spines = (Spine *)(t->signatures + ids);
+        for (int64_t i = 0; i < ids && starts[i] < starts[ids]; i++)
+            bits[i] = border_bit((uint32_t)i, blob[starts[i]]);
         for (int64_t i = 0; i < slots; i++)
             if (~pairs->slots[i]) {
                 by_rank[pairs->slots[i] & NO_RANK] = pairs->slots[i] >> RANK_BITS;
@@ -85,27 +92,26 @@ static inline Borders *borders_new(const PairTable *pairs, const StartTable *sta
             }
         for (uint32_t rank = 0; rank < merges; rank++) {
             uint64_t ahead = by_rank[rank + AHEAD_RANKS < merges ? rank + AHEAD_RANKS : rank];
-            __builtin_prefetch(t->signatures + (ahead >> ID_BITS));
-            __builtin_prefetch(inner + (ahead & ((1 << ID_BITS) - 1)));
+            __builtin_prefetch(making + (ahead >> ID_BITS));
+            __builtin_prefetch(making + (ahead & ((1 << ID_BITS) - 1)));
             uint32_t left = (uint32_t)(by_rank[rank] >> ID_BITS), made = pair_merged(pairs, rank);
             uint32_t right = (uint32_t)by_rank[rank] & ((1 << ID_BITS) - 1);
-            uint64_t bit = border_bit(t, right);
+            uint64_t bit = 1ull << bits[right];
             t->spines[made] = (Spine){left, right, rank + 1};
-            inner[made].after = inner[right].after | t->signatures[right].after;
-            t->signatures[right].before = bit; /* of equal ranks the merge across is further left */
-            inner[made].before = inner[left].before | t->signatures[left].before;
-            t->signatures[left].after |= bit;
+            making[made].inner.after = making[right].inner.after | making[right].own.after;
+            making[right].own.before = bit; /* of equal ranks the merge across is further left */
+            making[made].inner.before = making[left].inner.before | making[left].own.before;
+            making[left].own.after |= bit;
         }
         for (int64_t i = 0; i < ids; i++) {
-            t->signatures[i].after |= inner[i].after;
-            t->signatures[i].before |= inner[i].before;
+            t->signatures[i].after = making[i].inner.after | making[i].own.after;
+            t->signatures[i].before = making[i].inner.before | making[i].own.before;
         }
     } else {
         huge_free(t, size);
         t = NULL;
     }
-    free(by_rank);
-    free(inner);
+    huge_free(making, more);
     return t;
 }
 

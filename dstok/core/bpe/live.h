@@ -20,7 +20,7 @@
 
 enum { STEPS_A_MERGE = 32, AHEAD_MERGES = 16 };
 
-/* An open hash table of pairs. A slot is the high half of the pair's hash << 32 | rank + 1; empty ones are 0. */
+/* An open hash table of pairs. A slot is left << ID_BITS | right, above the RANK_BITS of rank + 1; empty ones are 0. */
 typedef struct {
     const uint32_t *merges; /* flat: left, right, merged, by rank */
     int64_t count;
@@ -29,25 +29,23 @@ typedef struct {
     uint64_t seed;
 } MergeIndex;
 
-static inline uint64_t index_hash(const MergeIndex *m, uint32_t left, uint32_t right) {
-    return hash_word(m->seed, (uint64_t)left << 32 | right);
+/* The first slot that may be that of a pair. */
+static inline uint64_t index_home(const MergeIndex *m, uint32_t left, uint32_t right) {
+    return hash_word(m->seed, (uint64_t)left << 32 | right) & m->mask;
 }
 
-/* The slot of a pair with this hash, or the empty one where it belongs. */
-static inline uint64_t *index_slot(const MergeIndex *m, uint64_t hash, uint32_t left, uint32_t right) {
-    uint64_t at = hash & m->mask;
-    for (; m->slots[at]; at = (at + 1) & m->mask) {
-        const uint32_t *merge = m->merges + 3 * ((m->slots[at] & 0xFFFFFFFF) - 1);
-        if ((m->slots[at] ^ hash) >> 32 == 0 && merge[0] == left && merge[1] == right)
-            break;
-    }
+/* The slot of a pair, or the empty one where it belongs. */
+static inline uint64_t *index_slot(const MergeIndex *m, uint32_t left, uint32_t right) {
+    uint64_t at = index_home(m, left, right), pair = (uint64_t)left << ID_BITS | right;
+    while (m->slots[at] && m->slots[at] >> RANK_BITS != pair)
+        at = (at + 1) & m->mask;
     return m->slots + at;
 }
 
 /* The rank of the merge of two ids, or NO_RANK. */
 static inline uint32_t index_rank(const void *index, uint32_t left, uint32_t right) {
-    uint64_t slot = *index_slot(index, index_hash(index, left, right), left, right);
-    return slot ? (uint32_t)slot - 1 : NO_RANK;
+    uint32_t rank = (uint32_t)*index_slot(index, left, right) & NO_RANK;
+    return rank ? rank - 1 : NO_RANK;
 }
 
 static inline uint32_t index_merged(const void *index, uint32_t rank) { return ((const MergeIndex *)index)->merges[3 * rank + 2]; }
@@ -56,12 +54,11 @@ static inline uint32_t index_merged(const void *index, uint32_t rank) { return (
 static inline int64_t merge_index(MergeIndex *m) {
     for (int64_t i = 0; i < m->count; i++) {
         const uint32_t *merge = m->merges + 3 * i, *ahead = merge + 3 * (i + AHEAD_MERGES < m->count ? AHEAD_MERGES : 0);
-        uint64_t hash = index_hash(m, merge[0], merge[1]), *slot;
-        __builtin_prefetch(m->slots + (index_hash(m, ahead[0], ahead[1]) & m->mask), 1);
-        slot = index_slot(m, hash, merge[0], merge[1]);
+        __builtin_prefetch(m->slots + index_home(m, ahead[0], ahead[1]), 1);
+        uint64_t *slot = index_slot(m, merge[0], merge[1]);
         if (*slot)
             return i;
-        *slot = hash >> 32 << 32 | (uint64_t)(i + 1);
+        *slot = ((uint64_t)merge[0] << ID_BITS | merge[1]) << RANK_BITS | (uint64_t)(i + 1);
     }
     return 0;
 }
@@ -88,6 +85,13 @@ static inline int64_t spine_of(const MergeIndex *m, const Known *k, uint32_t tok
  * tokens themselves first. Of equal ranks the left pair is merged first. */
 static inline int stay_apart(const MergeIndex *m, const Known *k, const uint32_t *a, int64_t left, const uint32_t *b,
                              int64_t right) {
+    for (int64_t i = left, j = right; i > 1 || j > 1;) { /* all lines at once: most merges look at several */
+        __builtin_prefetch(m->slots + index_home(m, a[i - 1], b[j - 1]));
+        if (i > 1 && (j == 1 || k->built[a[i - 2]] <= k->built[b[j - 2]]))
+            i--;
+        else
+            j--;
+    }
     while (left > 1 || right > 1) {
         uint32_t next_left = left > 1 ? k->built[a[left - 2]] : UNBUILT, next_right = right > 1 ? k->built[b[right - 2]] : UNBUILT;
         uint32_t across = index_rank(m, a[left - 1], b[right - 1]);

@@ -2,7 +2,7 @@
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from dstok.core.cpu.level cimport GridRunFunction, KernelTables, PairTable, PieceTable, Strips
+from dstok.core.cpu.level cimport GridRunFunction, Implementation, KernelTables, PairTable, PieceTable, Strips
 
 cdef extern from "bpe/merge_loops.h":
     enum:
@@ -111,7 +111,6 @@ cdef class BPE:
     cdef object _keep
 
     cdef void fetch(self) noexcept nogil
-    cdef uint32_t rank(self, uint32_t left, uint32_t right) noexcept nogil
     cdef Py_ssize_t width(self, uint32_t token) noexcept nogil
     cdef Py_ssize_t merge_piece(
         self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
@@ -143,9 +142,11 @@ cdef extern from "bpe/piece_cache.h":
     size_t PIECE_TABLE_BYTES
     void piece_table_open(PieceTable *t, void *memory) noexcept nogil
     void piece_lines_open(PieceTable *t, void *memory, int lines_log2) noexcept nogil
-    const uint32_t *piece_ring(const PieceTable *t, uint64_t value, uint32_t *count) noexcept nogil
-    bint piece_in_ring(uint64_t value) noexcept nogil
-    uint32_t *piece_from_ring(const PieceTable *t, uint64_t value, uint32_t *out) noexcept nogil
+    const uint32_t *piece_elsewhere(
+        const PieceTable *t, const uint32_t *side, uint64_t value, uint32_t *count) noexcept nogil
+    uint32_t *piece_emit(
+        const Implementation *level, const PieceTable *t, const uint32_t *side, const uint64_t *values, int at, int stop,
+        uint32_t *out) noexcept nogil
     const uint64_t *piece_second(const PieceTable *t, const uint8_t *text, uint32_t length) noexcept nogil
     uint64_t piece_value(
         const PieceTable *t, const uint64_t *line, const uint8_t *text, uint32_t length) noexcept nogil

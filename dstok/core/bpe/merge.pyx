@@ -156,10 +156,6 @@ cdef class BPE:
         read_lines(self.pairs.seeds, <size_t>2 << (32 - self.pairs.seed_shift))
         read_lines(self.start.pairs, 0x10000 * sizeof(BytePair))
 
-    cdef inline uint32_t rank(self, uint32_t left, uint32_t right) noexcept nogil:
-        """Return the rank of the merge of two ids, or NO_RANK."""
-        return pair_rank(&self.pairs, left, right)
-
     cdef inline Py_ssize_t width(self, uint32_t token) noexcept nogil:
         """Return the number of bytes of a token."""
         return self.starts[token + 1] - self.starts[token]
@@ -321,14 +317,15 @@ cdef class BPE:
     ) noexcept nogil:
         """Do what `merge_piece` does, for bytes that all have tokens, and without `ignore_merges`."""
         cdef Py_ssize_t count
-        if length <= 3 * FEW_SYMBOLS:
-            count = start_symbols(&self.start, text, length, out)
-            if count <= FEW_SYMBOLS:
-                return merge_short(&self.pairs, out, <int>count)
-            count = self.merge_text(text, length, scratch)
-            memcpy(out, scratch.out, max(count, 0) * 4)
-            return count
-        return self.merge_sections(text, length, out, scratch, junction)
+        if length > 3 * FEW_SYMBOLS:
+            return self.merge_sections(text, length, out, scratch, junction)
+        count = start_symbols(&self.start, text, length, out)
+        if count <= FEW_SYMBOLS:
+            scratch.work += length if length > KEY24_MAX else 0
+            return merge_short(&self.pairs, out, <int>count)
+        count = self.merge_text(text, length, scratch)
+        memcpy(out, scratch.out, max(count, 0) * 4)
+        return count
 
     def reachable(self, raw_ids: Iterable[int]) -> array[int]:
         """Return the ids of the tokens that have bytes, but for `raw_ids`: the ids that a piece may have."""

@@ -244,7 +244,7 @@ typedef struct {
     int64_t capacity;
     uint32_t *out;  /* first the symbols, then the ids of the answer */
     uint32_t *ends; /* the ends of these ids, in bytes from the start of the span */
-    uint64_t work;  /* bytes that have been merged so far */
+    uint64_t work;  /* bytes of long pieces that have been merged so far */
 } Scratch;
 
 enum { SCRATCH_BYTES = 3 * sizeof(uint64_t) + 5 * sizeof(uint32_t) }; /* for each byte of a span */

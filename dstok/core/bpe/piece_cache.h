@@ -106,13 +106,19 @@ static inline int piece_wrong(const PieceTable *t, uint64_t value, uint32_t leng
     return ((value >> 2 & 63) != length) | (!(value & 3) & (t->head - (value >> 16) > RING_SAFE));
 }
 
-/* Whether the ids of a value without ids are in the ring. */
-static inline int piece_in_ring(uint64_t value) { return (value >> 8 & 0xFF) != 0; }
-
 /* The ids in the ring that a value without ids stands for, and their number; 0: the value is of another kind. */
 static inline const uint32_t *piece_ring(const PieceTable *t, uint64_t value, uint32_t *count) {
     *count = value >> 8 & 0xFF;
     return t->ring + (value >> 16 & (RING - 1));
+}
+
+/* The ids of a value without ids, in the ring or in `side`, and their number. */
+static inline const uint32_t *piece_elsewhere(const PieceTable *t, const uint32_t *side, uint64_t value, uint32_t *count) {
+    const uint32_t *ids = piece_ring(t, value, count);
+    if (*count)
+        return ids;
+    *count = side[value >> 16];
+    return side + (value >> 16) + 1;
 }
 
 /* Writes the ids in the ring that a value stands for; returns their end. Most pieces have at most RING_STEP of them: so
@@ -229,12 +235,36 @@ static inline void key24_insert(const PieceTable *t, uint64_t *key, uint64_t val
     }
 }
 
+/* Writes the ids of the values from number `at` to `stop`; returns their end. `side` may be NULL if no value needs it. */
+static inline uint32_t *piece_emit(const Implementation *level, const PieceTable *t, const uint32_t *side,
+                                   const uint64_t *values, int at, int stop, uint32_t *out) {
+    while ((at = level->emit(values, at, stop, &out)) < stop) {
+        uint64_t value = values[at++];
+        uint32_t count;
+        if (value >> 8 & 0xFF) {
+            out = piece_from_ring(t, value, out);
+        } else {
+            const uint32_t *ids = piece_elsewhere(t, side, value, &count);
+            memcpy(out, ids, count * sizeof(uint32_t));
+            out += count;
+        }
+    }
+    return out;
+}
+
 /* Up to three ids in a word, without the length, or 0 if they do not fit. */
 static inline uint64_t piece_pack(const uint32_t *ids, int64_t count) {
     uint64_t one = ids[0], two = count > 1 ? ids[1] : 0, three = count > 2 ? ids[2] : 0;
     if (count > 3 || (one | two | three) >> VALUE_ID_BITS)
         return 0;
     return (uint64_t)count | one << 8 | two << (8 + VALUE_ID_BITS) | three << (8 + 2 * VALUE_ID_BITS);
+}
+
+/* Writes the ids that a value has, and anything up to the third; returns their end. */
+static inline uint32_t *piece_unpack(uint64_t value, uint32_t *out) {
+    for (int i = 0; i < 3; i++)
+        out[i] = (uint32_t)(value >> (8 + VALUE_ID_BITS * i)) & ((1 << VALUE_ID_BITS) - 1);
+    return out + (value & 3);
 }
 
 /* Writes ids to the ring, in one stretch; returns their value without the length. */
@@ -312,25 +342,9 @@ static inline int64_t piece_find_long(const PieceTable *t, const uint8_t *text, 
 /* The pass over a short text: its limits, and its ids by the shortest way. Nothing is written to the table. */
 enum {
     PROBE_MISSED = -1,
-    FEW_PIECES = 8,          /* most pieces for which one after the other is faster than the loops for chunks */
-    SHORT_TEXT = 384, /* most bytes of a text, and so most pieces */
+    FEW_PIECES = 16,         /* most pieces for which one after the other is faster than the loops for chunks */
+    SHORT_TEXT = 1024, /* most bytes of a text, and so most pieces */
     SHORT_IDS = SHORT_TEXT + RING_STEP, /* room for its ids, each a byte at least, and for those written after them */
 };
-
-/* The value of a piece in its second line, or 0. */
-static inline uint64_t few_second(const PieceTable *t, const uint8_t *text, uint32_t length) {
-    const uint64_t *line = length <= MIDDLE ? piece_second(t, text, length) : NULL;
-    return line ? piece_value(t, line, text, length) : 0;
-}
-
-/* Writes the ids of values that have them, or have them in the ring; returns their number. `out` has room for SHORT_IDS. */
-static inline int few_emit(const Implementation *level, const PieceTable *t, const uint64_t *values, int pieces,
-                           uint32_t *out) {
-    uint32_t *end = out;
-    int at = 0;
-    while ((at = level->emit(values, at, pieces, &end)) < pieces)
-        end = piece_from_ring(t, values[at++], end);
-    return (int)(end - out);
-}
 
 #endif

@@ -113,19 +113,12 @@ static inline int probe_lines_agree(const PieceTable *t, const ProbeSample *samp
     return !wrong;
 }
 
-/* Writes the ids that a value has; returns their end. */
-static inline uint32_t *probe_unpack(uint64_t value, uint32_t *o) {
-    for (int i = 0; i < 3; i++)
-        o[i] = (uint32_t)(value >> (8 + VALUE_ID_BITS * i)) & ((1 << VALUE_ID_BITS) - 1);
-    return o + (value & 3);
-}
-
 /* Writes the ids of values with up to three ids, in one go, as long as there are such; returns where it stopped.
  * A step may write four ids for a piece: only as many count as the piece has. */
 static int emit_portable(const uint64_t *values, int at, int pieces, uint32_t **out) {
     uint32_t *o = *out;
     for (; at < pieces && values[at] & 3; at++)
-        o = probe_unpack(values[at], o);
+        o = piece_unpack(values[at], o);
     *out = o;
     return at;
 }
@@ -159,11 +152,13 @@ static inline uint64_t few_first(ProbeLow low, ProbeShort of_short, ProbeLong of
 /* Writes the ids of a piece whose value in its first line holds no ids; returns their end, or NULL if it finds none. */
 __attribute__((noinline))
 static uint32_t *few_others(const PieceTable *t, const uint8_t *text, uint32_t length, uint64_t value, uint32_t *out) {
-    if (piece_wrong(t, value, length))
-        value = few_second(t, text, length);
+    if (piece_wrong(t, value, length)) {
+        const uint64_t *line = length <= MIDDLE ? piece_second(t, text, length) : NULL;
+        value = line ? piece_value(t, line, text, length) : 0;
+    }
     if (!value)
         return NULL;
-    return value & 3 ? probe_unpack(value, out) : piece_from_ring(t, value, out);
+    return value & 3 ? piece_unpack(value, out) : piece_from_ring(t, value, out);
 }
 
 __attribute__((always_inline))
@@ -175,7 +170,7 @@ static inline int few_by(ProbeLow low, ProbeShort of_short, ProbeLong of_long, c
         uint32_t length = starts[i + 1] - (uint32_t)start;
         uint64_t value = few_first(low, of_short, of_long, t, text + start, length);
         if (__builtin_expect((value >> 2 & 63) == length && value & 3, 1))
-            end = probe_unpack(value, end);
+            end = piece_unpack(value, end);
         else if (!(end = few_others(t, text + start, length, value, end)))
             return PROBE_MISSED;
         start += length;

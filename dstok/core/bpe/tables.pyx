@@ -34,6 +34,7 @@ cdef extern from "bpe/live.h":
         uint32_t *built
         uint32_t *last
     Py_ssize_t merge_index(MergeIndex *m) noexcept nogil
+    void prefetch "__builtin_prefetch"(const void *) noexcept nogil
     uint32_t index_rank(const void *m, uint32_t left, uint32_t right) noexcept nogil
     Py_ssize_t find_live(
         const MergeIndex *m, const StartTable *start, const uint32_t *starts, const uint8_t *blob, Py_ssize_t ids,
@@ -44,6 +45,7 @@ cdef enum:
     SEEDS = 1 << 16
     BUCKET = 4         # pairs that share a seed, on average
     CROWD = 32         # the most pairs that share one by chance: one bucket in 10 to the 18 has more
+    AHEAD = 32         # pairs between the fetch of a line and its use
     SALTS = 16         # the number of salts to try
     ROOM = 2           # doublings of the slots in that time
 
@@ -204,6 +206,8 @@ cdef bytes _place(const uint32_t[::1] m, tuple sorted_buckets, Py_ssize_t slots,
     cdef Py_ssize_t number, i, at = 0
     memset(table, 0xFF, 8 * slots)
     for number in range(buckets.shape[0]):
+        for i in range(at + AHEAD, min(at + AHEAD + sizes[number], ranks.shape[0])):
+            prefetch(&m[0] + 3 * <size_t>ranks[i])
         for seed in range(SEEDS):
             for i in range(sizes[number]):
                 rank = ranks[at + i]

@@ -9,10 +9,6 @@
 #undef BITS
 #undef LOOK_UP
 #undef LOOK_UP_16
-#undef H
-#undef H_LOAD
-#undef H_STORE
-#undef H_ALL
-#undef H_LOOK_UP
-#undef H_XOR
-#undef H_PUT
+#undef LOADED
+#undef MOVE_UP
+#undef MOVE_DOWN

@@ -17,9 +17,8 @@
    and, where the processor can,
    LOOK_UP(table, index)    looks each byte of the vector `index`, below 16, up in 16 bytes; 0 for one from 0x80 on
    LOOK_UP_16(out, table, index)    the same for 16 bytes of `index`, all in memory
-   H                16 bytes in a register, with H_LOAD, H_STORE, H_ALL(byte), H_XOR and H_LOOK_UP(table, index) as above
-   H_PUT(p, h)      stores the first byte, and perhaps others: p has room for four
-   These two go by way of memory, and the compiler sees through it: emulated, registers are no vectors of its own. */
+   MOVE_UP(out, below, v), MOVE_DOWN(out, v, above)    moves the bytes of `v` by one place, the free one from its neighbour
+   These go by way of memory, and the compiler sees through it: emulated, registers are no vectors of its own. */
 #ifndef DSTOK_VECTORS_H
 #define DSTOK_VECTORS_H
 
@@ -126,13 +125,11 @@ static inline uint32_t bits_16(const uint8_t *v) {
     looked_up; })
 #define LOOK_UP_16(out, table, index) _mm_storeu_si128((__m128i *)(out), _mm_shuffle_epi8( \
     _mm_loadu_si128((const __m128i *)(table)), _mm_loadu_si128((const __m128i *)(index))))
-#define H __m128i
-#define H_LOAD(p) _mm_loadu_si128((const __m128i *)(p))
-#define H_STORE(p, h) _mm_storeu_si128((__m128i *)(p), h)
-#define H_PUT(p, h) ({ int word = _mm_cvtsi128_si32(h); memcpy(p, &word, sizeof(word)); })
-#define H_ALL(byte) _mm_shuffle_epi8(_mm_cvtsi32_si128(byte), _mm_setzero_si128())
-#define H_LOOK_UP(table, index) _mm_shuffle_epi8(table, index)
-#define H_XOR(one, other) _mm_xor_si128(one, other)
+#define LOADED(v) _mm256_loadu_si256((const __m256i *)&(v))
+#define MOVE_UP(out, below, v) _mm256_storeu_si256((__m256i *)&(out), \
+    _mm256_alignr_epi8(LOADED(v), _mm256_permute2x128_si256(LOADED(below), LOADED(v), 0x21), 15))
+#define MOVE_DOWN(out, v, above) _mm256_storeu_si256((__m256i *)&(out), \
+    _mm256_alignr_epi8(_mm256_permute2x128_si256(LOADED(v), LOADED(above), 0x21), LOADED(v), 1))
 #include "cpu/vector_code.h"
 #endif
 
@@ -152,13 +149,8 @@ static inline uint32_t bits_16(const uint8_t *v) {
 #if SIMD_NEON
 #define LOOK_UP(table, index) (V)vqtbl1q_u8(vld1q_u8(table), (uint8x16_t)(index))
 #define LOOK_UP_16(out, table, index) vst1q_u8(out, vqtbl1q_u8(vld1q_u8(table), vld1q_u8(index)))
-#define H uint8x16_t
-#define H_LOAD(p) vld1q_u8(p)
-#define H_STORE(p, h) vst1q_u8(p, h)
-#define H_PUT(p, h) vst1q_lane_u8(p, h, 0)
-#define H_ALL(byte) vdupq_n_u8((uint8_t)(byte))
-#define H_LOOK_UP(table, index) vqtbl1q_u8(table, index)
-#define H_XOR(one, other) veorq_u8(one, other)
+#define MOVE_UP(out, below, v) out = (V)vextq_u8((uint8x16_t)(below), (uint8x16_t)(v), 15)
+#define MOVE_DOWN(out, v, above) out = (V)vextq_u8((uint8x16_t)(v), (uint8x16_t)(above), 1)
 #endif
 #include "cpu/vector_code.h"
 

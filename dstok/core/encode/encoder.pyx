@@ -14,10 +14,11 @@ added token may begin in it, if it has a lone surrogate, or if the kernel does n
 cimport cython
 from cpython cimport array
 from cpython.ref cimport Py_INCREF, Py_XDECREF
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy, memset
 
-from dstok.core.cpu.level cimport FIRST_PAD, PAD, Implementation, PieceTable
+from dstok.core.bpe.merge cimport piece_emit
+from dstok.core.cpu.level cimport FIRST_PAD, PAD, Implementation
 from dstok.core.encode.memory cimport (
     LARGE, array_of, array_with, late_object, late_put, numpy_, put_ids, spans_of,
 )
@@ -25,8 +26,8 @@ from dstok.core.encode.passes cimport (
     CONTEXT as context, encode_part, encode_rewritten, encode_text,
 )
 from dstok.core.encode.sinks cimport (
-    ADDED, CHARS, ENDS, IDS, INSIDE as inside_section, INSIDE_TEXT, SECTION_START, SPANS, TEXT_START, TRUE_SPANS,
-    IdSink, characters_of,
+    ADDED, CHARS, IDS, INSIDE as inside_section, INSIDE_TEXT, SECTION_START, SPANS, TEXT_START, TRUE_SPANS, IdSink,
+    characters_of,
 )
 from dstok.core.split.finder cimport FINE, INVALID_TEXT, OUT_OF_MEMORY, SPECIAL_FOUND
 from dstok.core.text.normalize cimport NORMALIZED, NO_MEMORY, PREFIX_NONE, Verdict, puts_space
@@ -49,15 +50,15 @@ cdef extern from "Python.h":
 cdef extern from "encode/ints.h":
     Py_ssize_t ints_most
 
+cdef extern from "encode/entry.h":
+    int entry_open(int i, type, const char *name, object (*alone)(object, object)) except -1
+
 cdef extern from "bpe/piece_cache.h":
     enum:
         FEW_PIECES
         SHORT_TEXT                # bytes of a short text, at most
         SHORT_IDS                 # words of room for its ids
         GENERAL "PROBE_MISSED"    # the text is left to `run_text`
-    int few_emit(
-        const Implementation *level, const PieceTable *t, const uint64_t *values, int pieces, uint32_t *out
-    ) noexcept nogil
 
 cdef enum:
     STEP = 32                   # units of storage that a level transcodes at once, and a multiple of it
@@ -127,26 +128,17 @@ cdef int ids_of_storage(
 
 cdef int ids_of_utf8(Finder finder, IdSink run, const uint8_t *text, int length, uint32_t *out) noexcept:
     """Do what `ids_of_storage` does, for UTF-8 without added tokens. Many pieces take the loops for chunks."""
-    cdef int pieces = finder.starts_of(text, length, run.chunk.starts), count = GENERAL, misses
+    cdef int pieces = finder.starts_of(text, length, run.chunk.starts), count = GENERAL
     if pieces < 0:
         return GENERAL
     if pieces <= FEW_PIECES:
         count = finder.level.few(&run.table, text, run.chunk.starts, pieces, out)
-        if count != GENERAL:
-            return count
-    misses = finder.level.probe(&run.table, text, run.chunk.starts, pieces, run.values, run.missed)
-    if misses:
-        misses = run.look_again(text, misses)
-    if not misses:
-        return few_emit(finder.level, &run.table, run.values, pieces, out)
-    run.begin(IDS)
-    run.chunk.pieces, run.side_used = pieces, 0
-    if run.merge_missed(text, misses):
-        run.finish()
-    if run.fault.status != FINE:
-        return GENERAL
-    memcpy(out, run.out.ids.data, run.out.ids.count * sizeof(uint32_t))
-    return <int>run.out.ids.count
+    if count == GENERAL:
+        run.chunk.pieces = pieces
+        run.set_fault(FINE)
+        if run.find_values(text):
+            count = <int>(piece_emit(finder.level, &run.table, run.side, run.values, 0, pieces, out) - out)
+    return count
 
 
 cdef inline Py_ssize_t short_utf8(
@@ -189,11 +181,12 @@ cdef object as_added(Encoder encoder, Run run):
 cdef object as_ends(Encoder encoder, Run run):
     """Copy the ends of the ids in characters, int64[n]: the memory serves the next call."""
     cdef int64_t[::1] out
+    cdef Py_ssize_t i
     if not run.wanted & CHARS:
         return None
     out = ends = numpy_().empty(run.out.chars.count, numpy_().int64)
-    if run.out.chars.count:
-        memcpy(&out[0], run.out.chars.data, run.out.chars.count * sizeof(int64_t))
+    for i in range(run.out.chars.count):
+        out[i] = run.out.chars.data[2 * i + 1]
     return ends
 
 
@@ -405,7 +398,7 @@ cdef class Encoder:
     ) -> npt.NDArray[np.int64] | None:
         """Return the ends, int64[n] in characters, of the ids of `text[start:end]`; None if `encode_spans` has none."""
         return None if self.bpe.lost is not None else self.run_text(
-            text, policy, False, IDS | CHARS | ENDS | ADDED, as_ends, PY_SSIZE_T_MAX, start, end)
+            text, policy, False, IDS | CHARS | ADDED, as_ends, PY_SSIZE_T_MAX, start, end)
 
     def encode_spans(
         self, text: Text, Policy policy not None, bint replace, Py_ssize_t limit=PY_SSIZE_T_MAX, bint inside=False,
@@ -604,3 +597,17 @@ cdef class LineEncoder:
         most = whole_number("limit", limit, most=MANY)
         return min(framing + self._encoder.count_to(text, self._policy(special), replace, max(most - framing + 1, 0)),
                    most + 1)
+
+
+# The same for a text without keywords.
+
+cdef object encode_alone(self, text):
+    return (<LineEncoder>self)._encoder.encode(text, (<LineEncoder>self)._policy(_ALL), False)
+
+
+cdef object count_alone(self, text):
+    return (<LineEncoder>self)._encoder.count(text, (<LineEncoder>self)._policy(_ALL), False)
+
+
+entry_open(0, LineEncoder, "encode", encode_alone)
+entry_open(1, LineEncoder, "count", count_alone)

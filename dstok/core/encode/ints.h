@@ -110,30 +110,6 @@ static __attribute__((noinline)) PyObject *ints_new_list(const uint32_t *ids, Py
     return list;
 }
 
-/* A list with room for `count` items, which the caller writes at once: PyList_New would write zeros first. */
-static inline PyObject *ints_room(Py_ssize_t count) {
-#ifdef Py_GIL_DISABLED
-    return PyList_New(count);
-#else
-    PyObject *list = PyList_New(0);
-    if (list == NULL || count == 0)
-        return list;
-    ((PyListObject *)list)->ob_item = PyMem_New(PyObject *, count);
-    if (((PyListObject *)list)->ob_item == NULL) {
-        Py_DECREF(list);
-        return PyErr_NoMemory();
-    }
-    ((PyListObject *)list)->allocated = count;
-    Py_SET_SIZE(list, count);
-    return list;
-#endif
-}
-
-static inline void ints_put_four(PyObject **items, const uint32_t *ids) {
-    for (int i = 0; i < 4; i++)
-        items[i] = (PyObject *)(ints + ids[i]);
-}
-
 /* Four at a time; the last four overlap those before. A loop for the rest would cost a mispredicted branch a list.
  * `soon`: the list will soon be read or freed, so its ints are fetched. In 3.11 freeing a list writes to each of them. */
 static inline void ints_put(PyObject **items, const uint32_t *ids, Py_ssize_t count, int soon) {
@@ -142,21 +118,38 @@ static inline void ints_put(PyObject **items, const uint32_t *ids, Py_ssize_t co
             items[i] = (PyObject *)(ints + ids[i]);
         return;
     }
-    for (Py_ssize_t i = 0; i < count - 4; i += 4) {
-        ints_put_four(items + i, ids + i);
+    for (Py_ssize_t i = 0; i < count; i += 4) {
+        Py_ssize_t at = i < count - 4 ? i : count - 4;
+        for (int j = 0; j < 4; j++)
+            items[at + j] = (PyObject *)(ints + ids[at + j]);
         for (int j = 0; soon && j < 4; j++)
-            __builtin_prefetch(items[i + j], PY_VERSION_HEX < 0x030C0000);
+            __builtin_prefetch(items[at + j], PY_VERSION_HEX < 0x030C0000);
     }
-    ints_put_four(items + count - 4, ids + count - 4);
 }
 
-/* The list of ids below `size`. */
+/* The list of ids below `size`. The items come first, so that their ints are fetched while the list is made; PyList_New
+ * would write zeros there. */
 static inline PyObject *ints_list(const uint32_t *ids, Py_ssize_t count, Py_ssize_t size, int soon) {
     if (__builtin_expect(size > __atomic_load_n(&ints_made, __ATOMIC_ACQUIRE), 0))
         return ints_new_list(ids, count, size);
-    PyObject *list = ints_room(count);
+#ifdef Py_GIL_DISABLED
+    PyObject *list = PyList_New(count);
     if (list != NULL)
         ints_put(((PyListObject *)list)->ob_item, ids, count, soon);
+#else
+    PyObject **items = count ? PyMem_New(PyObject *, count) : NULL;
+    if (items == NULL && count)
+        return PyErr_NoMemory();
+    ints_put(items, ids, count, soon);
+    PyObject *list = PyList_New(0);
+    if (list == NULL) {
+        PyMem_Free(items);
+        return NULL;
+    }
+    ((PyListObject *)list)->ob_item = items;
+    ((PyListObject *)list)->allocated = count;
+    Py_SET_SIZE(list, count);
+#endif
     return list;
 }
 

@@ -10,7 +10,6 @@ cdef enum:                   # the results that a caller wants of a run; 0: the 
     IDS = 1
     SPANS = 2                # of ids or pieces, in bytes
     CHARS = 4                # of ids, in characters; a sink that cannot count them clears this bit
-    ENDS = 8                 # with CHARS: the ends alone
     ADDED = 16               # the spans of added tokens
     TRUE_SPANS = 32          # of a model that loses bytes: the tokens' spans in the text, not upstream's
     INSIDE_TEXT = 64         # the text is the rest of another: no space goes before it
@@ -38,7 +37,7 @@ cdef struct Marks:
 cdef struct Out:             # the results of a run; its sink alone writes them
     Ids ids
     Spans bytes
-    Spans chars              # with ENDS: one number an id
+    Spans chars
     Marks added
     Py_ssize_t total         # ids or pieces that are counted, and not kept
     Py_ssize_t counted       # the offset in bytes up to which characters are counted

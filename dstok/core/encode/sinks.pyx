@@ -4,16 +4,12 @@ In: chunks, and the results that are wanted. Out: spans of pieces, or their numb
 their number (`IdSink`). A `Run` is a sink with the state of a pass; a pool keeps it (memory.pyx).
 Invariant: a sink takes all pieces of a chunk, or its fault says why not. The ids of a piece are those of merging it.
 
-`IdSink` takes four steps, each for all pieces of the chunk, so that the processor waits for many look-ups at once.
-1. Look each piece up in its first line of the piece table (bpe/piece_probe.h). 2. Look the missing ones up in their
-second line. 3. Merge those still missing (bpe/merge.pyx, bpe/strips.h), and put them into the table. 4. Write the ids.
-Example: "Hi  all" has the pieces "Hi", " " and " all", so `starts` is 0, 2, 3, 7. If step 1 does not find " all",
-`missed` is [2], and `values[2]` is 0 until step 2 or 3 has set it.
-
-Where long pieces are most of a chunk, and the model allows it, the steps are taken for words instead (soft_cuts.h).
-Then ids at borders between words that do not hold are rewritten (bpe/borders.h). Example: a line is cut like prose. A
-rewriting may go back to the start of the piece.
-
+`IdSink` takes four steps, each for all pieces of the chunk, so that the processor waits for many look-ups at once: look
+each piece up in its first line of the piece table (bpe/piece_probe.h); look the missing ones up in their second line;
+merge those still missing (bpe/merge.pyx, bpe/strips.h), and put them into the table; write the ids. Where long pieces
+are most of a chunk, and the model allows it, it takes them for words instead (soft_cuts.h), and rewrites the ids at
+borders between words that do not hold (bpe/borders.h). Example: "Hi  all" has the pieces "Hi", " " and " all", so
+`starts` is 0, 2, 3, 7. If the first step does not find " all", `missed` is [2].
 Each id begins at the end of the id before, since merging keeps all bytes. A character belongs to all ids that have a
 byte of it: the ids of "\\xe4\\xb8" and "\\xad", one character, both begin at 0 and end at 1, in characters.
 """
@@ -25,10 +21,9 @@ from libc.stdlib cimport free
 from libc.string cimport memcpy, memmove, memset
 
 from dstok.core.bpe.merge cimport (
-    KEY24_MAX, KEY252_IDS, MEMORY_BYTES, NO_RANK, PENDING, SCRATCH_BYTES, STRIPS, VALUE_ID_BITS, Borders, border_append,
-    borders_made, borders_new, borders_put, piece_find_long, piece_from_ring, piece_in_ring,
-    piece_insert, piece_ring, piece_second, piece_value, scratch_free, start_symbols, strips_clear, strips_ids,
-    strips_next, strips_take,
+    KEY24_MAX, KEY252_IDS, MEMORY_BYTES, NO_RANK, PENDING, SCRATCH_BYTES, STRIPS, Borders, border_append, borders_made,
+    borders_new, borders_put, piece_elsewhere, piece_emit, piece_find_long, piece_insert, piece_second, piece_value,
+    scratch_free, start_symbols, strips_clear, strips_ids, strips_next, strips_take,
 )
 from dstok.core.cpu.level cimport CHUNK_ROOM, Strips, chosen
 from dstok.core.split.finder cimport FINE, OUT_OF_MEMORY, Chunk, open_pages
@@ -59,11 +54,13 @@ cdef extern from "encode/soft_cuts.h":
     int soft_asks(
         const Borders *t, uint64_t *memory, const PieceTable *table, const uint32_t *side, const uint64_t *values,
         int words, uint32_t before, uint16_t *asked) noexcept nogil
+    const uint32_t *soft_ids(
+        const PieceTable *table, const uint32_t *side, uint64_t value, uint32_t *few, uint32_t *count) noexcept nogil
 
 cdef enum:
     LEAST_STRIPS = 3         # missed pieces: merging fewer one by one is faster
     FEW_BYTES = 12           # a piece, on average: below it hardly any are long
-    WORK = 1 << 14           # bytes: merging so many by sections takes as long as making the tables of borders
+    WORK = 1 << 14           # bytes of long pieces: merging so many takes as long as making the tables of borders
     SPENT = 8                # bytes that the borders of a piece may read, for each of its bytes
     LEAST_SPENT = 256
 
@@ -222,43 +219,27 @@ cdef class IdSink(Run):
         """Write the ids of the chunk's values, and their spans, or count them."""
         cdef Chunk *chunk = &self.chunk
         cdef Py_ssize_t first = self.out.ids.count, count
-        cdef uint32_t ids
         cdef int i
         if not self.wanted & IDS:
-            self.out.total += tally(self)
+            self.out.total += tally(self, 0, chunk.pieces)
             return
         if not self.reserve_ids(chunk.pieces * KEY24_MAX + self.side_used + 4):
             return
         emit(self, 0, chunk.pieces)
-        if not self.wanted & (SPANS | CHARS):
+        if self.bpe.lost is None and not self.bpe.ends_words or not self.wanted & (SPANS | CHARS):
+            settle(self, chunk.origin, chunk.origin + chunk.starts[chunk.pieces], first)
             return
-        if self.bpe.lost is None and not self.bpe.ends_words:
-            write_spans(self, chunk.origin, chunk.origin + chunk.starts[chunk.pieces], first)
-            return
-        count, self.out.ids.count = self.out.ids.count, first
         for i in range(chunk.pieces):
-            ids = self.values[i] & 3
-            if not ids:
-                located(self, self.values[i], &ids)
-            self.out.ids.count += ids
-            write_spans(
-                self, chunk.origin + chunk.starts[i], chunk.origin + chunk.starts[i + 1], self.out.ids.count - ids)
-        self.out.ids.count = count
+            count = tally(self, i, i + 1)
+            write_spans(self, chunk.origin + chunk.starts[i], chunk.origin + chunk.starts[i + 1], first, count)
+            first += count
 
     cdef void take_giant(self, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         cdef Py_ssize_t first = self.out.ids.count, found
-        if not self.reserve_ids(end - start + 1):
-            return
-        found = self.bpe.merge_piece(
-            self.chunk.text + start, end - start, self.out.ids.data + first, &self.scratch, &self.junction)
-        if found < 0:
-            self.set_fault(OUT_OF_MEMORY)
-        elif not self.wanted & IDS:
-            self.out.total += found
-        else:
-            self.out.ids.count += found
-            if self.wanted & (SPANS | CHARS):
-                write_spans(self, start, end, first)
+        if self.reserve_ids(end - start + 1):
+            found = merged(self, self.chunk.text + start, end - start, self.out.ids.data + first)
+            self.out.ids.count += max(found, 0)
+            settle(self, start, end, first)
 
     cdef bint take_added(self, uint32_t id, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
         cdef Out *out = &self.out
@@ -273,10 +254,9 @@ cdef class IdSink(Run):
             self.add_span(start, end)
         if self.wanted & CHARS:
             count_characters(self, start)
-            if not self.wanted & ENDS:
-                out.chars.data[2 * out.chars.count] = out.characters
+            out.chars.data[2 * out.chars.count] = out.characters
             count_characters(self, end)
-            out.chars.data[out.chars.count if self.wanted & ENDS else 2 * out.chars.count + 1] = out.characters
+            out.chars.data[2 * out.chars.count + 1] = out.characters
             out.chars.count += 1
         return True
 
@@ -308,17 +288,18 @@ cdef class IdSink(Run):
         cdef int i = 0, size
         find_repeats(text, starts, self.missed, misses, first)
         size = by_length(starts, self.missed, misses, first, order)
+        if not self.reserve(&self.side, &self.side_room, 0, size * (1 + KEY24_MAX), sizeof(uint32_t)):
+            return False
         while i < size:
-            if not merge_batch(self, text, order + i, min(<int>STRIPS, size - i)):
-                return False
+            merge_batch(self, text, order + i, min(<int>STRIPS, size - i))
             i += STRIPS
         for i in range(misses):
             index = self.missed[i]
             if first[i] != i:
                 self.values[index] = self.values[self.missed[first[i]]]
-            elif starts[index + 1] - starts[index] > KEY24_MAX and not miss(self, text, index):
-                return False
-        return True
+            elif starts[index + 1] - starts[index] > KEY24_MAX:
+                miss(self, text, index)
+        return self.fault.status == FINE
 
     cdef void begin_lead(self, Py_ssize_t at) noexcept nogil:
         """Note that the next pieces come from a copy of `text[at:]` with a space before it."""
@@ -339,29 +320,29 @@ cdef class IdSink(Run):
         if self.wanted & SPANS:
             self.out.bytes.data[2 * first] += 1
             self.out.bytes.data[2 * first + 1] += width if alone else 0
-        if self.wanted & ENDS:
-            self.out.chars.data[first] += alone
-        elif self.wanted & CHARS:
+        if self.wanted & CHARS:
             self.out.chars.data[2 * first] += 1
             self.out.chars.data[2 * first + 1] += alone
 
 
-cdef bint reserve_side(IdSink run, Py_ssize_t more) noexcept nogil:
-    """Make room for `more` words in `side`; false, with a fault, if memory is out."""
-    return run.reserve(&run.side, &run.side_room, run.side_used, run.side_used + more, sizeof(uint32_t))
+cdef Py_ssize_t merged(IdSink run, const uint8_t *text, Py_ssize_t length, uint32_t *out) noexcept nogil:
+    """Write the ids of one piece to `out`, which has room for `length` and one; -1, with a fault, if memory is out."""
+    cdef Py_ssize_t found = run.bpe.merge_piece(text, length, out, &run.scratch, &run.junction)
+    if found < 0:
+        run.set_fault(OUT_OF_MEMORY)
+    return found
 
 
-cdef bint merge_batch(IdSink run, const uint8_t *text, const uint32_t *batch, int size) noexcept nogil:
-    """Do what `miss` does, for up to `STRIPS` pieces of at most `KEY24_MAX` bytes."""
+cdef void merge_batch(IdSink run, const uint8_t *text, const uint32_t *batch, int size) noexcept nogil:
+    """Do what `miss` does, for up to `STRIPS` pieces of at most `KEY24_MAX` bytes, whose ids have room in `side`."""
     cdef Strips strips
     cdef uint32_t pieces[STRIPS]
     cdef uint32_t start, length, id = NO_RANK
     cdef int i
     if size < LEAST_STRIPS or not run.in_strips:
         for i in range(size):
-            if not miss(run, text, batch[i]):
-                return False
-        return True
+            miss(run, text, batch[i])
+        return
     strips_clear(&strips)
     for i in range(size):
         start, pieces[strips.size] = run.chunk.starts[batch[i]], batch[i]
@@ -369,73 +350,52 @@ cdef bint merge_batch(IdSink run, const uint8_t *text, const uint32_t *batch, in
         if run.bpe.ignore_merges:
             id = run.bpe.whole(text + start, length)
         if id != NO_RANK:
-            if not reserve_side(run, 2):
-                return False
             keep(run, text, batch[i], &id, 1)
         elif not strips_take(&strips, start_symbols(&run.bpe.start, text + start, length, strips_next(&strips))):
-            if not miss(run, text, batch[i]):
-                return False
-    if not reserve_side(run, STRIPS * (1 + KEY24_MAX)):
-        return False
+            miss(run, text, batch[i])
     run.level.merge_strips(&run.bpe.pairs, &strips)
     for i in range(strips.size):
         keep(run, text, pieces[i], strips_ids(&strips, i), strips.counts[i])
-    return True
 
 
-cdef bint miss(IdSink run, const uint8_t *text, uint32_t index) noexcept nogil:
-    """Find the value of a piece that key8 and key24 do not hold; false, with a fault, if memory is out."""
+cdef void miss(IdSink run, const uint8_t *text, uint32_t index) noexcept nogil:
+    """Find the value of a piece that key8 and key24 do not hold."""
     cdef const uint8_t *piece = text + run.chunk.starts[index]
-    cdef Py_ssize_t length = run.chunk.starts[index + 1] - run.chunk.starts[index], found = 0
+    cdef Py_ssize_t length = run.chunk.starts[index + 1] - run.chunk.starts[index], known, found
     cdef uint32_t *ids
-    if not reserve_side(run, 1 + length + KEY252_IDS):
-        return False
+    run.values[index] = 0
+    if not run.reserve(
+            &run.side, &run.side_room, run.side_used, run.side_used + 1 + length + KEY252_IDS, sizeof(uint32_t)):
+        return
     ids = run.side + run.side_used + 1
-    if length > KEY24_MAX:
-        found = piece_find_long(&run.table, piece, length, ids)
-    if not found:
-        found = run.bpe.merge_piece(piece, length, ids, &run.scratch, &run.junction)
-        if found > 0:
-            keep(run, text, index, ids, found)
-            return True
-        if found < 0:
-            return run.set_fault(OUT_OF_MEMORY)
+    known = piece_find_long(&run.table, piece, length, ids) if length > KEY24_MAX else 0
+    found = known if known else merged(run, piece, length, ids)
+    if found > known:
+        keep(run, text, index, ids, found)
+    elif found == known:
+        to_side(run, index, ids, found)
+
+
+cdef void to_side(IdSink run, uint32_t index, const uint32_t *ids, Py_ssize_t found) noexcept nogil:
+    """Make the value of a piece one whose ids are in the side buffer, which has room and may have them already."""
+    memmove(run.side + run.side_used + 1, ids, found * sizeof(uint32_t))
     run.side[run.side_used] = <uint32_t>found
     run.values[index] = <uint64_t>run.side_used << 16
     run.side_used += 1 + found
-    return True
 
 
 cdef void keep(IdSink run, const uint8_t *text, uint32_t index, const uint32_t *ids, Py_ssize_t found) noexcept nogil:
-    """Keep the `found` ids of a piece in the table, or in the side buffer, which has room and may have them already."""
+    """Keep the `found` ids of a piece in the table, or in the side buffer."""
     cdef uint32_t start = run.chunk.starts[index]
-    cdef uint64_t value = piece_insert(
-        &run.table, text + start, run.chunk.starts[index + 1] - start, ids, found)
-    if not value:
-        value = <uint64_t>run.side_used << 16
-        memmove(run.side + run.side_used + 1, ids, found * sizeof(uint32_t))
-        run.side[run.side_used] = <uint32_t>found
-        run.side_used += 1 + found
-    run.values[index] = value
+    run.values[index] = piece_insert(&run.table, text + start, run.chunk.starts[index + 1] - start, ids, found)
+    if not run.values[index]:
+        to_side(run, index, ids, found)
 
 
 cdef void emit(IdSink run, int at, int stop) noexcept nogil:
     """Write the ids of the chunk's values from number `at` to `stop`; there is room for them."""
-    cdef uint32_t *out = run.out.ids.data + run.out.ids.count
-    cdef const uint32_t *ids
-    cdef uint32_t count
-    while True:
-        at = run.level.emit(run.values, at, stop, &out)
-        if at == stop:
-            break
-        if piece_in_ring(run.values[at]):
-            out = piece_from_ring(&run.table, run.values[at], out)
-        else:
-            ids = located(run, run.values[at], &count)
-            memcpy(out, ids, count * sizeof(uint32_t))
-            out += count
-        at += 1
-    run.out.ids.count = out - run.out.ids.data
+    cdef Ids *out = &run.out.ids
+    out.count = piece_emit(run.level, &run.table, run.side, run.values, at, stop, out.data + out.count) - out.data
 
 
 cdef bint is_long(const Chunk *chunk) noexcept nogil:
@@ -451,7 +411,7 @@ cdef bint is_long(const Chunk *chunk) noexcept nogil:
 
 
 cdef bint opens_borders(IdSink run, BPE bpe, uint64_t least) noexcept nogil:
-    """Tell whether long pieces may be cut softly. Makes the tables once sections of `least` bytes have been merged."""
+    """Tell whether long pieces may be cut softly. Makes the tables once `least` bytes of them have been merged."""
     cdef Borders *made
     if borders_made(&bpe.borders) == NULL:
         if run.scratch.work < least or not bpe.merges_all or not bpe.monotone or bpe.start.wide.ids != NULL:
@@ -487,13 +447,18 @@ cdef void take_words(IdSink run) noexcept nogil:
     run.junction.work += joint.spent
     memcpy(chunk.starts, hard, sizeof(hard))  # the finder reads what lies after the chunk's pieces
     chunk.pieces = pieces
-    if run.fault.status != FINE:
-        return
+    if run.fault.status == FINE:
+        settle(run, chunk.origin + hard[0], chunk.origin + joint.end, first)
+
+
+cdef void settle(IdSink run, Py_ssize_t start, Py_ssize_t end, Py_ssize_t first) noexcept nogil:
+    """Write the spans of the ids from number `first` on, those of `text[start:end]`; or count and drop them."""
+    cdef Ids *out = &run.out.ids
     if not run.wanted & IDS:
         run.out.total += out.count - first
         out.count = first
     elif run.wanted & (SPANS | CHARS):
-        write_spans(run, chunk.origin + hard[0], chunk.origin + joint.end, first)
+        write_spans(run, start, end, first, out.count - first)
 
 
 cdef inline void begin_piece(IdSink run, Joint *joint, int piece, Py_ssize_t floor) noexcept nogil:
@@ -501,18 +466,6 @@ cdef inline void begin_piece(IdSink run, Joint *joint, int piece, Py_ssize_t flo
     run.junction.work += joint.spent
     joint.piece, joint.floor, joint.spent = piece, floor, 0
     joint.most = LEAST_SPENT + SPENT * <int64_t>(joint.starts[piece + 1] - joint.starts[piece])
-
-
-cdef const uint32_t *word_ids(IdSink run, int i, uint32_t *few, uint32_t *count) noexcept nogil:
-    """Return the address of the ids of a value, which may be `few`, and their number."""
-    cdef uint64_t value = run.values[i]
-    cdef int number
-    if not value & 3:
-        return located(run, value, count)
-    count[0] = value & 3
-    for number in range(3):
-        few[number] = <uint32_t>(value >> (8 + VALUE_ID_BITS * number)) & ((1 << VALUE_ID_BITS) - 1)
-    return few
 
 
 cdef void join_words(IdSink run, Joint *joint) noexcept nogil:
@@ -526,41 +479,33 @@ cdef void join_words(IdSink run, Joint *joint) noexcept nogil:
     cdef uint32_t few[3]
     cdef uint32_t count
     cdef const uint32_t *ids
-    cdef int words = run.chunk.pieces, i, done = 0, word, piece = joint.piece, size
+    cdef int words = run.chunk.pieces, i = 0, word = 0, stop
     cdef Py_ssize_t found
-    size = soft_asks(run.bpe.borders, run.memory, &run.table, run.side, run.values, words,
-                     out.data[out.count - 1] if out.count > joint.floor else 0, asked)
-    asked[size] = words  # so that the piece that goes on after these words begins
-    for i in range(size + 1):
-        word = asked[i]
-        if word < done:
-            continue
-        while joint.starts[piece + 1] <= starts[word] and joint.starts[piece + 1] < joint.end:
-            piece += 1
-        if word < words and starts[word] == joint.starts[piece] and word > done:
-            continue
-        if not run.reserve_ids((words - done) * KEY24_MAX + run.side_used + 2 * PENDING + 4):
+    asked[soft_asks(run.bpe.borders, run.memory, &run.table, run.side, run.values, words,
+                    out.data[out.count - 1] if out.count > joint.floor else 0, asked)] = words
+    while word < words:
+        if starts[word] == joint.starts[joint.piece + 1]:
+            begin_piece(run, joint, joint.piece + 1, out.count)
+        while asked[i] < word or asked[i] == word and starts[word] == joint.starts[joint.piece]:
+            i += 1
+        stop = word
+        while stop < asked[i] and starts[stop] < joint.starts[joint.piece + 1]:
+            stop += 1
+        if not run.reserve_ids((words - word) * KEY24_MAX + run.side_used + 4):
             return
-        if piece > joint.piece:
-            found = word
-            while starts[found] > joint.starts[piece]:
-                found -= 1
-            emit(run, done, <int>found)
-            begin_piece(run, joint, piece, out.count)
-            done = <int>found
-        emit(run, done, word)
-        done = word
-        while done < words and (done == word or starts[done] < joint.starts[piece + 1]):
-            if not run.reserve_ids((words - done) * KEY24_MAX + run.side_used + 2 * PENDING + 4):
+        emit(run, word, stop)
+        word = stop
+        while asked[i] <= word < words and starts[word] < joint.starts[joint.piece + 1]:
+            if not run.reserve_ids((words - word) * KEY24_MAX + run.side_used + 2 * PENDING):
                 return
-            ids = word_ids(run, done, few, &count)
+            ids = soft_ids(&run.table, run.side, run.values[word], few, &count)
             found = border_append(run.bpe.borders, run.memory, out.data, joint.floor, out.count, ids, <int>count,
                                   &joint.spent, joint.most)
             if found < 0:
                 merge_whole(run, joint)
                 return
             out.count = found
-            done += 1
+            word += 1
             if out.data[found - 1] == ids[count - 1]:  # so the borders after this word are those that were looked at
                 break
     joint.at = starts[words]
@@ -569,43 +514,30 @@ cdef void join_words(IdSink run, Joint *joint) noexcept nogil:
 cdef void merge_whole(IdSink run, Joint *joint) noexcept nogil:
     """Merge the piece in work by sections."""
     cdef uint32_t start = joint.starts[joint.piece], end = joint.starts[joint.piece + 1]
-    cdef Py_ssize_t found
+    cdef Py_ssize_t found = -1
     run.out.ids.count = joint.floor
-    if not run.reserve_ids(end - start + KEY24_MAX):
-        return
-    found = run.bpe.merge_piece(run.chunk.text + run.chunk.origin + start, end - start,
-                                run.out.ids.data + joint.floor, &run.scratch, &run.junction)
-    if found < 0:
-        run.set_fault(OUT_OF_MEMORY)
-        return
-    joint.at = end
-    begin_piece(run, joint, joint.piece + 1, joint.floor + found)
-    run.out.ids.count = joint.floor
+    if run.reserve_ids(end - start + KEY24_MAX):
+        found = merged(run, run.chunk.text + run.chunk.origin + start, end - start, run.out.ids.data + joint.floor)
+    if found >= 0:
+        joint.at = end
+        begin_piece(run, joint, joint.piece + 1, joint.floor + found)
+        run.out.ids.count = joint.floor
 
 
-cdef Py_ssize_t tally(IdSink run) noexcept nogil:
-    """Return the number of ids that the values of the chunk have."""
+cdef Py_ssize_t tally(IdSink run, int at, int stop) noexcept nogil:
+    """Return the number of ids that the chunk's values from number `at` to `stop` have."""
     cdef uint64_t total = 0, elsewhere = 0
     cdef uint32_t count
     cdef int i
-    for i in range(run.chunk.pieces):
+    for i in range(at, stop):
         total += run.values[i] & 3
         elsewhere += ((run.values[i] & 3) - 1) >> 63  # 1 where the low bits are 0, in a form that becomes vectors
     if elsewhere:
-        for i in range(run.chunk.pieces):
+        for i in range(at, stop):
             if run.values[i] & 3 == 0:
-                located(run, run.values[i], &count)
+                piece_elsewhere(&run.table, run.side, run.values[i], &count)
                 total += count
     return total
-
-
-cdef const uint32_t *located(IdSink run, uint64_t value, uint32_t *count) noexcept nogil:
-    """Return the address of the ids of a value that does not hold them itself, and their number."""
-    cdef const uint32_t *ids = piece_ring(&run.table, value, count)
-    if count[0]:
-        return ids
-    count[0] = run.side[value >> 16]
-    return run.side + (value >> 16) + 1
 
 
 cdef void count_characters(IdSink run, Py_ssize_t at) noexcept nogil:
@@ -618,18 +550,20 @@ cdef void count_characters(IdSink run, Py_ssize_t at) noexcept nogil:
     run.out.counted = run.chunk.base + at
 
 
-cdef void write_spans(IdSink run, Py_ssize_t start, Py_ssize_t end, Py_ssize_t first) noexcept nogil:
-    """Write the spans, or the ends, of the ids from number `first` on, which are those of `text[start:end]`."""
+cdef void write_spans(
+    IdSink run, Py_ssize_t start, Py_ssize_t end, Py_ssize_t first, Py_ssize_t count
+) noexcept nogil:
+    """Write the spans of `count` ids from number `first` on, which are those of `text[start:end]`."""
     cdef const uint32_t *ids = run.out.ids.data + first
     cdef const uint32_t *starts = run.bpe.starts
     cdef const uint32_t *known = run.characters
     cdef int64_t offset = run.chunk.base + start, characters
     cdef int64_t *out
-    cdef Py_ssize_t i, count = run.out.ids.count - first, width = 1 if run.wanted & ENDS else 2
+    cdef Py_ssize_t i
     if not run.reserve_spans(count):
         return
     if run.wanted & SPANS and run.bpe.lost is not None:
-        write_lossy(run, start, end, first)
+        write_lossy(run, start, end, ids, count)
     elif run.wanted & SPANS:
         out = run.out.bytes.data + 2 * run.out.bytes.count
         for i in range(count):
@@ -642,23 +576,23 @@ cdef void write_spans(IdSink run, Py_ssize_t start, Py_ssize_t end, Py_ssize_t f
     if run.wanted & CHARS:
         count_characters(run, start)
         characters = run.out.characters
-        out = run.out.chars.data + width * run.out.chars.count
+        out = run.out.chars.data + 2 * run.out.chars.count
         for i in range(count):
-            if width == 2:
-                out[2 * i] = characters - (known[ids[i]] & 1)
+            out[2 * i] = characters - (known[ids[i]] & 1)
             characters += known[ids[i]] >> 1
-            out[width * i + width - 1] = characters
+            out[2 * i + 1] = characters
         run.out.chars.count += count
         run.out.characters, run.out.counted = characters, run.chunk.base + end
 
 
-cdef void write_lossy(IdSink run, Py_ssize_t start, Py_ssize_t end, Py_ssize_t first) noexcept nogil:
+cdef void write_lossy(
+    IdSink run, Py_ssize_t start, Py_ssize_t end, const uint32_t *ids, Py_ssize_t count
+) noexcept nogil:
     """Do what `write_spans` does, for bytes alone and the ids of one piece, which may have lost bytes."""
     cdef const uint8_t *text = run.chunk.text
     cdef const uint8_t *lost = run.bpe.lost.flags
-    cdef const uint32_t *ids = run.out.ids.data + first
     cdef int64_t *spans = run.out.bytes.data + 2 * run.out.bytes.count
-    cdef Py_ssize_t count = run.out.ids.count - first, i, at = start, begun, byte
+    cdef Py_ssize_t i, at = start, begun, byte
     cdef int64_t spelled = 0, passed = 0  # bytes of ByteLevel's characters: of the ids so far, and before `at`
     run.out.bytes.count += count
     if count == 1 and run.bpe.width(ids[0]) == end - start:  # a token without a lost byte, or an unknown one

@@ -11,10 +11,7 @@
 #include "bpe/piece_cache.h"
 #include "split/grid.h"
 
-enum {
-    SAMPLE = 64, /* one token in so many is looked at */
-    SOON = 16,   /* words ahead of which a signature is fetched */
-};
+enum { SAMPLE = 64 }; /* one token in so many is looked at */
 
 /* Sets the kinds of characters beyond ASCII: they are letters, but for the signs among which most texts have their
  * punctuation. */
@@ -39,7 +36,7 @@ static inline void soft_choose(Borders *t, const Implementation *level, int64_t 
         if (!level->grid[rules].only)
             continue;
         kernel_open(&t->words, rules, &kind, 1);
-        for (int64_t i = 0; i < ids && t->starts[i] + GRID_LOOK < t->starts[ids]; i += SAMPLE) {
+        for (int64_t i = 0; i < ids && t->starts[i] + GRID_LOOK < t->starts[ids] && cut < least; i += SAMPLE) {
             uint32_t size = t->starts[i + 1] - t->starts[i];
             if (size && size < 64)
                 cut += level->grid[rules].only(&t->words, t->blob + t->starts[i], (int)size, starts) > 1;
@@ -114,8 +111,16 @@ static inline int soft_words(const Borders *t, const uint8_t *text, const uint32
     return count;
 }
 
+/* The ids of a value, which may be `few`, and their number. */
+static inline const uint32_t *soft_ids(const PieceTable *table, const uint32_t *side, uint64_t value, uint32_t *few,
+                                       uint32_t *count) {
+    *count = (uint32_t)(piece_unpack(value, few) - few);
+    return *count ? few : piece_elsewhere(table, side, value, count);
+}
+
 /* Writes to `asked` the numbers of the words whose border with the word before may not hold; returns how many they are.
- * `before` is the token before the first one. `side` has the ids of values that are in no table. */
+ * `before` is the token before the first one. `side` has the ids of values that are in no table. Each loop fetches what
+ * the next one reads. */
 static inline int soft_asks(const Borders *t, uint64_t *memory, const PieceTable *table, const uint32_t *side,
                             const uint64_t *values, int words, uint32_t before, uint16_t *asked) {
     uint32_t lefts[CHUNK_ROOM], rights[CHUNK_ROOM];
@@ -125,26 +130,30 @@ static inline int soft_asks(const Borders *t, uint64_t *memory, const PieceTable
         uint32_t mask = (1 << VALUE_ID_BITS) - 1, first = (uint32_t)(value >> 8) & mask, count = value & 3;
         uint32_t last = (uint32_t)(value >> (8 + VALUE_ID_BITS * (count - (count > 0)))) & mask;
         if (__builtin_expect(!count, 0)) {
-            const uint32_t *ids = piece_ring(table, value, &count);
-            if (!count) {
-                ids = side + (value >> 16) + 1;
-                count = ids[-1];
-            }
+            const uint32_t *ids = piece_elsewhere(table, side, value, &count);
             first = ids[0];
             last = ids[count - 1];
         }
-        __builtin_prefetch(t->signatures + ((uint32_t)(values[i + SOON] >> 8) & mask));
-        asked[size] = (uint16_t)i;
-        lefts[size] = before;
-        rights[size] = first;
-        size += border_asks(t, before, first);
+        __builtin_prefetch(t->signatures + first);
+        __builtin_prefetch(t->signatures + last);
+        lefts[i] = before;
+        rights[i] = first;
         before = last;
     }
+    for (int i = 0; i < words; i++) {
+        asked[size] = (uint16_t)i;
+        size += border_asks(t, lefts[i], rights[i]);
+    }
     for (int i = 0; i < size; i++)
-        __builtin_prefetch(memory_line(memory, lefts[i], rights[i]));
+        __builtin_prefetch(memory_line(memory, lefts[asked[i]], rights[asked[i]]));
     for (int i = 0; i < size; i++) {
-        asked[left] = asked[i];
-        left += !border_remembered(memory, lefts[i], rights[i]);
+        uint32_t word = asked[i];
+        asked[left] = (uint16_t)word;
+        left += !border_remembered(memory, lefts[word], rights[word]);
+    }
+    for (int i = 0; i < left; i++) {
+        __builtin_prefetch(t->spines + lefts[asked[i]]);
+        __builtin_prefetch(t->spines + rights[asked[i]]);
     }
     return left;
 }

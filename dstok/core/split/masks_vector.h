@@ -253,79 +253,100 @@ FUNCTION uint64_t NAME(matrix)(const KernelTables *t, const uint8_t *p, uint64_t
     return starts;
 }
 
-/* The shuffles, as in shuffles.h, but the states are found one by one: a step is a look-up in the row of a character, which
- * lies in a register where the processor can. The chains of the two sides run at the same time. */
-
-#define STEP_ONE(side, character, state) (side).steps[((size_t)(character) << shift) + SHUFFLE_NUMBER(state)]
-
+/* The shuffles, as in shuffles.h. */
 #ifdef LOOK_UP
-/* The next state, in all bytes of a register. */
-#define STEP(side, character, state) ({ \
-    const uint8_t *row = (side).steps + ((size_t)(character) << shift); \
-    H found = H_LOOK_UP(H_LOAD(row), state); \
-    if (shift > 4) \
-        found = H_XOR(found, H_LOOK_UP(H_LOAD(row + 16), H_XOR(state, upper))); \
-    found; })
-
-/* The states before 64 characters from the left, and the one after them; and those from the right that have read them.
- * `first`: the state before them. Each side has two chains of half a block, which the processor steps at the same time. The second one
- * begins with a state that three characters lead to from another, and is mended where the first one leads elsewhere. */
-FUNCTION void NAME(chains)(const ShuffleSide *on, const ShuffleSide *back, int shift, const uint8_t *characters, uint8_t first,
-                           uint8_t *before, uint8_t *sides) {
-    static const uint8_t turn[16] = {15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0};
-    uint8_t second[32 + 16], turned[32 + 16], turned_second[32 + 16]; /* by the order in which states are found */
-    H upper = H_ALL(0x80), left = H_ALL(SHUFFLE_UPPER(first)), right = H_ALL(0), left_second = right, right_second = right;
-    for (int i = 0; i < 3; i++) {
-        left_second = STEP(*on, characters[29 + i], left_second);
-        right_second = STEP(*back, characters[34 - i], right_second);
-    }
-    H_PUT(turned_second, right_second);
-    uint8_t state, guess = turned_second[0];
-    for (int i = 0; i < 32; i++) {
-        H_PUT(before + i, left);
-        left = STEP(*on, characters[i], left);
-        H_PUT(second + i, left_second);
-        left_second = STEP(*on, characters[32 + i], left_second);
-        right = STEP(*back, characters[63 - i], right);
-        H_PUT(turned + i, right);
-        right_second = STEP(*back, characters[31 - i], right_second);
-        H_PUT(turned_second + i, right_second);
-    }
-    H_PUT(second + 32, left_second);
-    H_PUT(before + 32, left);
-    state = before[32];
-    for (int i = 0; i <= 32 && second[i] != state; i++) {
-        second[i] = state;
-        state = i < 32 ? STEP_ONE(*on, characters[32 + i], state) : 0;
-    }
-    state = turned[31];
-    for (int i = 0; i < 32 && guess != state; i++) {
-        guess = turned_second[i];
-        turned_second[i] = state = STEP_ONE(*back, characters[31 - i], state);
-    }
-    memcpy(before + 32, second, 33);
-    for (int q = 0; q < 32; q += 16) {
-        H_STORE(sides + 48 - q, H_LOOK_UP(H_LOAD(turned + q), H_LOAD(turn)));
-        H_STORE(sides + 16 - q, H_LOOK_UP(H_LOAD(turned_second + q), H_LOAD(turn)));
+/* Each byte of `index`, a class or a state, looked up in a table: of 16 bytes, or of 32 with a shift of 5. */
+FUNCTION void NAME(of_each)(const uint8_t *table, int shift, const V *index, V *found) {
+    V lower = shift > 4 ? (V)(*index + 0x70) : *index;
+    *found = LOOK_UP(table, lower);
+    if (shift > 4) {
+        V upper = (V)(*index - 16);
+        *found |= LOOK_UP(table + 16, upper);
     }
 }
 
+/* Takes a step at each place: `before` are the states before it. */
+FUNCTION void NAME(step)(const ShuffleSide *side, int shift, const V *classes, const V *before, V *next) {
+    for (int i = 0; i < PARTS; i++) {
+        V still;
+        NAME(of_each)(side->settled, shift, &classes[i], &next[i]);
+        NAME(of_each)(side->still, shift, &classes[i], &still);
+        next[i] |= before[i] & still;
+    }
+#pragma GCC unroll 1
+    for (int part = 0; part < side->count; part++)
+        for (int i = 0; i < PARTS; i++) {
+            V column, row;
+            NAME(of_each)(side->parts[part].columns, shift, &before[i], &column);
+            NAME(of_each)(side->parts[part].select, shift, &classes[i], &row);
+            row += column;
+            next[i] |= LOOK_UP(side->parts[part].next, row);
+        }
+}
+
 /* The verdicts of a matrix of bits, by the states from the left and their sides. */
-FUNCTION uint64_t NAME(verdicts)(const uint8_t (*bits)[32], int shift, const uint8_t *before, const uint8_t *sides) {
+FUNCTION uint64_t NAME(verdicts)(const uint8_t (*bits)[SHUFFLE_STATES], int shift, const V *before, const V *sides) {
     V x[PARTS];
     for (int i = 0; i < PARTS; i++) {
-        V state = ((const V *)before)[i], side = ((const V *)sides)[i], other = state ^ 0x80, bit = side & 7;
-        V eighth = (DOWN(side, 3) & ALL(1)) | (DOWN(side, 6) & ALL(2));
-        x[i] = (V){0};
+        V bit = sides[i] & ALL(7), eighth = DOWN(sides[i], 3) & ALL(3), found = {0}, row;
         for (int j = 0; j < 1 << (shift - 3); j++) {
-            V found = LOOK_UP(bits[j], state);
-            if (shift > 4)
-                found |= LOOK_UP(bits[j] + 16, other);
-            x[i] |= found & (V)(eighth == ALL(j));
+            NAME(of_each)(bits[j], shift, &before[i], &row);
+            found |= row & (V)(eighth == ALL(j));
         }
-        x[i] = (V)((x[i] & LOOK_UP(MATRIX_BITS, bit)) != 0);
+        x[i] = (V)((found & LOOK_UP(MATRIX_BITS, bit)) == 0);
     }
-    return WORD(c);
+    return ~WORD(c);
+}
+
+/* The states at the places' neighbours: those before (`up`) or after; `end`: that of the free place. */
+FUNCTION void NAME(neighbours)(int up, const V *x, V end, V *found) {
+    for (int i = 0; i < PARTS; i++)
+        if (up)
+            MOVE_UP(found[i], *(i ? &x[i - 1] : &end), x[i]);
+        else
+            MOVE_DOWN(found[i], x[i], *(i + 1 < PARTS ? &x[i + 1] : &end));
+}
+
+/* Finds what `shuffle_chains` does, where `asked`, but for the places `wrong`, from the left and the right. `before`: the states
+ * before each place. Each state is guessed as after a character inside a word, or, by `s->guess`, after `s->left`, and `guess`
+ * in what is left of `size`. */
+FUNCTION void NAME(turns)(const Shuffles *h, const ShuffleSide *back, int shift, const V *classes, const ShuffleState *s,
+                          uint8_t guess, int size, uint64_t asked, uint64_t *wrong, V *before, V *states, V *sides) {
+    V after[PARTS], next[PARTS], others[PARTS], places[PARTS];
+    for (int i = 0; i < 64; i++)
+        ((uint8_t *)places)[i] = (uint8_t)i;
+    for (int i = 0; i < PARTS; i++) {
+        NAME(of_each)(h->left.first, shift, &classes[i], &next[i]);
+        NAME(of_each)(back->first, shift, &classes[i], &others[i]);
+    }
+    if (s->guess) {
+        for (int i = 0; i < PARTS; i++) {
+            V is_left = (V)(places[i] < ALL((uint8_t)size));
+            before[i] = ALL(s->left);
+            after[i] = (ALL(guess) & is_left) | (ALL(back->first[h->inside]) & ~is_left);
+        }
+        NAME(step)(&h->left, shift, classes, before, next);
+        NAME(step)(back, shift, classes, after, others);
+    }
+    for (int turn = 0; turn < (shift > 4 ? SHUFFLE_TURNS / 2 : SHUFFLE_TURNS); turn++) {
+        for (int i = 0; i < PARTS; i++) {
+            states[i] = next[i];
+            sides[i] = others[i];
+        }
+        NAME(neighbours)(1, states, ALL(s->left), before);
+        NAME(neighbours)(0, sides, (V){0}, after);
+        NAME(step)(&h->left, shift, classes, before, next);
+        NAME(step)(back, shift, classes, after, others);
+        if (!turn)
+            continue; /* the guesses are hardly ever right at all places */
+        const V *x = states;
+        wrong[0] = ~WORD(c == next[i]) & asked;
+        x = sides;
+        wrong[1] = ~WORD(c == others[i]) & asked;
+        if (!(wrong[0] | wrong[1]) ||
+            (turn > 1 && __builtin_popcountll(wrong[0]) + __builtin_popcountll(wrong[1]) <= SHUFFLE_RUNS))
+            return;
+    }
 }
 #endif
 
@@ -333,95 +354,90 @@ FUNCTION int NAME(shuffle)(const KernelTables *t, int shift, const uint8_t *p, u
                            ShuffleStarts *found) {
     const Shuffles *h = t->shuffles;
     const V *x = (const V *)p;
-    V changed[PARTS], flags[PARTS], high[PARTS], low[PARTS];
-    const uint8_t *characters = p;
-    uint8_t *each = (uint8_t *)changed, *flag = (uint8_t *)flags;
+    V classes[PARTS], before[PARTS], after[PARTS], sides[PARTS];
+    uint8_t *each = (uint8_t *)classes;
     uint64_t wide = WORD(c) & text, cuts = 0, trail = 0, settled = 0;
     int length = __builtin_popcountll(text);
 #ifdef LOOK_UP
-    V known[PARTS];
     for (int i = 0; i < PARTS; i++) {
-        V lower = x[i] & 15, upper = DOWN(x[i], 4) & ALL(15);
-        known[i] = (V)((LOOK_UP(h->settled, lower) & LOOK_UP(SHUFFLE_BITS, upper)) != 0);
+        V lower = x[i] & ALL(15), upper = DOWN(x[i], 4) & ALL(15), bit = LOOK_UP(MATRIX_BITS, upper);
+        classes[i] = (V){0};
+        for (int j = 0; j < shift; j++)
+            classes[i] |= (V)((LOOK_UP(h->planes[j], lower) & bit) == 0) & ALL(1 << j);
     }
-    settled = NAME(word)(known);
 #else
-    for (int i = 63; i >= 0 && !settled; i--) /* the last one counts */
-        settled |= (uint64_t)(p[i] < 0x80 && h->right.side.index[h->ascii[p[i] & 0x7F]] >> 7) << i;
+    for (int i = 0; i < 64; i++)
+        each[i] = h->ascii[p[i] & 0x7F];
 #endif
-    if (wide | ~text) {
+    if (wide) {
         GridMasks m = {.leads = 0};
-        memcpy(changed, p, sizeof(changed));
-        if (wide) {
-            NAME(flags)(t, p, text, &m, flags, high, low);
-            for (int i = 0; i < PARTS; i++) {
-                V is_lead = (V)(x[i] >= ALL(0xC0)), is_trail = (V)(x[i] >= ALL(0x80)) & ~is_lead;
-                flags[i] &= is_lead;
-                changed[i] = (x[i] & ~is_lead & ~is_trail) | (is_lead & ((flags[i] & SHUFFLE_CLASS) | ALL(SHUFFLE_WIDE))) |
-                             (is_trail & ALL((uint8_t)(SHUFFLE_WIDE | h->inside)));
-            }
-            const V *x = flags;
-            uint64_t pairs = WORD(c << 1) & WORD(c << 2) << 3 & m.leads & m.leads << 3;
-            cuts = pairs ? NAME(cuts)(t, high, low, pairs, 0) : 0;
-            trail = wide & ~m.leads;
-            for (uint64_t left = m.leads; left; left &= left - 1) {
-                int i = __builtin_ctzll(left);
-                settled |= (uint64_t)(h->right.side.index[flag[i] & SHUFFLE_CLASS] >> 7) << i;
-            }
+        V flags[PARTS], high[PARTS], low[PARTS];
+        NAME(flags)(t, p, text, &m, flags, high, low);
+        for (int i = 0; i < PARTS; i++) {
+            V is_lead = (V)(x[i] >= ALL(0xC0)), is_trail = (V)(x[i] >= ALL(0x80)) & ~is_lead;
+            flags[i] &= is_lead;
+            classes[i] = (classes[i] & ~is_lead & ~is_trail) | (flags[i] & ALL(SHUFFLE_CLASS)) | (is_trail & ALL((uint8_t)h->inside));
         }
-        if (~text)
-            memset(each + length, SHUFFLE_WIDE | h->inside, (size_t)(64 - length));
-        characters = each;
+        const V *x = flags;
+        uint64_t pairs = WORD(c << 1) & WORD(c << 2) << 3 & m.leads & m.leads << 3;
+        cuts = pairs ? NAME(cuts)(t, high, low, pairs, 0) : 0;
+        trail = wide & ~m.leads;
     }
+    if (~text)
+        memset(each + length, h->inside, (size_t)(64 - length));
+#ifdef LOOK_UP
+    V index[PARTS];
+    for (int i = 0; i < PARTS; i++)
+        NAME(of_each)(h->right.side.index, shift, &classes[i], &index[i]);
+    settled = NAME(word)(index);
+#else
+    for (int i = 0; i < 64; i++)
+        settled |= (uint64_t)(h->right.side.index[each[i]] >> 7) << i;
+#endif
     const ShuffleVerdicts *v = &h->right;
     int size = last ? length : shuffle_end(settled), ahead = size < SHUFFLE_LEAST && !last && h->ahead.known;
     if (ahead)
         v = &h->ahead;
     else if (__builtin_expect(!size, 0))
         return 0;
-    uint8_t before[80], sides[64];
     uint64_t unknown = 0;
+    uint8_t *states = (uint8_t *)after;
 #ifdef LOOK_UP
-    NAME(chains)(&h->left, &v->side, shift, characters, s->left, before, sides);
-    found->anchors = NAME(verdicts)(v->starts, shift, before, sides) & ~trail;
+    uint64_t asked = last | ahead ? ~0ull : ~0ull >> (63 - size);
+    uint8_t guess = v->side.first[each[size & 63]];
+    uint64_t wrong[2] = {~0ull, ~0ull};
+    if (!s->chained && h->left.count + v->side.count <= SHUFFLE_PARTS)
+        NAME(turns)(h, &v->side, shift, classes, s, guess, size, asked, wrong, before, after, sides);
+    if (wrong[0] | wrong[1]) {
+        V carried = ALL(s->left);
+        shuffle_end_turns(h, &v->side, shift, each, guess, wrong, s, states, (uint8_t *)sides);
+        NAME(neighbours)(1, after, carried, before);
+    }
+    found->anchors = NAME(verdicts)(v->starts, shift, before, sides);
     found->dropped = h->drops ? NAME(verdicts)(v->dropped, shift, before, sides) : 0;
     if (ahead)
         unknown = NAME(verdicts)(v->unknown, shift, before, sides);
 #else
-    size_t state = s->left, side = 0;
+    (void)before;
+    shuffle_chains(&h->left, &v->side, shift, each, s->left, 0, states, (uint8_t *)sides);
     found->anchors = found->dropped = 0;
-    for (int i = 0; i < 64; i++) { /* both chains at once, in plain numbers */
-        before[i] = (uint8_t)state;
-        state = SHUFFLE_NUMBER(h->left.steps[((size_t)characters[i] << shift) + state]);
-        side = SHUFFLE_NUMBER(v->side.steps[((size_t)characters[63 - i] << shift) + side]);
-        sides[63 - i] = (uint8_t)side;
+    for (int i = 0, state = s->left; i < 64; state = states[i++]) {
+        int side = ((uint8_t *)sides)[i], j = side >> 3, bit = side & 7;
+        found->anchors |= (uint64_t)(v->starts[j][state] >> bit & 1) << i;
+        found->dropped |= (uint64_t)(v->dropped[j][state] >> bit & 1) << i;
+        unknown |= (uint64_t)(v->unknown[j][state] >> bit & 1) << i;
     }
-    before[64] = (uint8_t)state;
-#define VERDICTS(bits, i) ((uint64_t)((bits)[sides[i] >> 3][before[i]] >> (sides[i] & 7) & 1) << i)
-    for (int i = 0; i < 64; i++)
-        found->anchors |= VERDICTS(v->starts, i);
-    for (int i = 0; i < 64 && h->drops; i++)
-        found->dropped |= VERDICTS(v->dropped, i);
-    for (int i = 0; i < 64 && ahead; i++)
-        unknown |= VERDICTS(v->unknown, i);
-#undef VERDICTS
-    found->anchors &= ~trail;
 #endif
+    found->anchors &= ~trail;
     if (ahead)
         size = shuffle_ahead(unknown & ~trail, trail);
     if (__builtin_expect(!size, 0))
         return 0;
-#ifdef LOOK_UP
-    s->left = SHUFFLE_NUMBER(before[size]);
-#else
-    s->left = before[size];
-#endif
+    s->left = states[size - 1];
     found->starts = found->anchors | cuts;
     return size;
 }
 
-#undef STEP
-#undef STEP_ONE
 #undef PARTS
 #undef WORD
 #undef TO

@@ -6,7 +6,7 @@
 
 #ifdef DSTOK_X86
 
-enum { SHUFFLE_TURNS = 12 }; /* by then the chains of AVX2 would be as fast: turns mend a place each */
+enum { AVX512_TURNS = 12 }; /* by then chains would be as fast: turns mend a place each */
 
 /* Of one side, at each place: where the row of its class begins, in 128 bytes of the maps; the places of the other
  * parts of the maps; the states after settled classes, and where these stand. */
@@ -55,12 +55,6 @@ SIMD_AVX512 GRID_INLINE uint64_t avx512_verdicts(const uint8_t (*bits)[32], int 
     return _mm512_test_epi8_mask(found, avx512_by_class(MATRIX_BITS, sides));
 }
 
-/* The numbers of states that are written for look-ups of 16 bytes. */
-SIMD_AVX512 GRID_INLINE __m512i avx512_numbers(const uint8_t *states) {
-    __m512i x = _mm512_loadu_si512(states);
-    return _mm512_or_si512(_mm512_and_si512(x, _mm512_set1_epi8(15)), BYTES_RIGHT(x, 3, 16));
-}
-
 /* Finds the starts in a block: see `ShuffleBlock`. */
 SIMD_AVX512 GRID_INLINE int shuffle_avx512(const KernelTables *t, int shift, const uint8_t *p, uint64_t text, int last,
                                            ShuffleState *s, ShuffleStarts *found) {
@@ -95,22 +89,35 @@ SIMD_AVX512 GRID_INLINE int shuffle_avx512(const KernelTables *t, int shift, con
     avx512_rows(&h->left, classes, &left);
 
     __m512i states = left.first, sides = right.first, before, next, other;
-    for (int turn = 0, same = 0; !same; turn++) {
+    uint64_t asked = last | ahead ? ~0ull : ~0ull >> (63 - size); /* later verdicts do not count */
+    uint64_t wrong[2] = {~0ull, ~0ull};
+    uint8_t each[64], after[64], found_sides[64];
+    _mm512_storeu_si512(each, classes);
+    uint8_t guess = v->side.first[each[size & 63]];
+    if (s->guess) {
+        states = avx512_step(&left, _mm512_set1_epi8((char)s->left));
+        sides = avx512_step(&right, _mm512_mask_blend_epi8(~0ull << (size & 63), _mm512_set1_epi8((char)guess),
+                                                           _mm512_set1_epi8((char)v->side.first[h->inside])));
+    }
+    for (int turn = 0; turn < AVX512_TURNS && !s->chained; turn++) {
         before = avx512_neighbours(1, states, s->left);
         next = avx512_step(&left, before);
         other = avx512_step(&right, avx512_neighbours(0, sides, 0));
-        same = (_mm512_cmpeq_epi8_mask(states, next) & _mm512_cmpeq_epi8_mask(sides, other)) == ~0ull;
+        wrong[0] = _mm512_cmpneq_epi8_mask(states, next) & asked;
+        wrong[1] = _mm512_cmpneq_epi8_mask(sides, other) & asked;
+        if (!(wrong[0] | wrong[1]) ||
+            (turn > 4 && __builtin_popcountll(wrong[0]) + __builtin_popcountll(wrong[1]) <= SHUFFLE_RUNS))
+            break;
         states = next;
         sides = other;
-        if (__builtin_expect(turn == SHUFFLE_TURNS, 0)) { /* from place to place, as at AVX2 */
-            uint8_t characters[64], lefts[80], rights[64];
-            _mm512_storeu_si512(characters, _mm512_or_si512(classes, _mm512_set1_epi8((char)SHUFFLE_WIDE)));
-            chains_avx2(&h->left, &v->side, shift, characters, s->left, lefts, rights);
-            before = avx512_numbers(lefts);
-            states = avx512_numbers(lefts + 1);
-            sides = avx512_numbers(rights);
-            break;
-        }
+    }
+    if (__builtin_expect((wrong[0] | wrong[1]) != 0, 0)) {
+        _mm512_storeu_si512(after, states);
+        _mm512_storeu_si512(found_sides, sides);
+        shuffle_end_turns(h, &v->side, shift, each, guess, wrong, s, after, found_sides);
+        states = _mm512_loadu_si512(after);
+        sides = _mm512_loadu_si512(found_sides);
+        before = avx512_neighbours(1, states, s->left);
     }
 
     found->anchors = avx512_verdicts(v->starts, shift, before, sides) & ~trail;

@@ -37,12 +37,20 @@ cdef enum:
     NONE = -1
     ALPHABET = 0x144  # above the code points of the byte-level alphabet
     HEAD = 8          # bytes of an id and a length before each spelling
+    AHEAD = 16        # look-ups between the fetch of a line and its use
 
 
 cdef struct Reader:
     # The rest of a JSON text, or of a value in it.
     const uint8_t *at
     const uint8_t *end
+
+
+cdef struct Merge:
+    # A merge that was read: both texts, the length of the first and of both, its number, and the slots to look in.
+    const uint8_t *text
+    Py_ssize_t middle, length, number
+    uint64_t left, right
 
 
 cdef inline uint32_t word(const uint8_t *p) noexcept nogil:
@@ -332,14 +340,18 @@ cdef class Vocabulary:
 
     cdef Py_ssize_t index(self) noexcept nogil:
         """Fill the slots. Returns an id whose text another one has, or NONE."""
-        cdef uint32_t i
+        cdef uint32_t i, id
+        cdef uint64_t[AHEAD] homes
         cdef uint32_t *slot
-        for i in range(<uint32_t>self.size):
-            if self.places[i]:
-                slot = self.slot(self.home(self.text(i), self.length(i)), self.text(i), self.length(i))
+        for i in range(<uint32_t>self.size + AHEAD):
+            id = i - AHEAD
+            if i >= AHEAD and self.places[id]:
+                slot = self.slot(homes[i % AHEAD], self.text(id), self.length(id))
                 if slot[0]:
-                    return i
-                slot[0] = self.places[i]
+                    return id
+                slot[0] = self.places[id]
+            if i < <uint32_t>self.size and self.places[i]:
+                homes[i % AHEAD] = self.home(self.text(i), self.length(i))
         return NONE
 
     cdef inline const uint8_t *text(self, uint32_t id) noexcept nogil:
@@ -400,61 +412,81 @@ cdef class Vocabulary:
         last: id -> the number of the last merge that makes it, plus 1. Alike are merges that make one token of
         one left side. A token of n bytes has n + 1 such sides at most: so comparing takes no longer than reading.
         """
-        cdef Py_ssize_t number = 0, middle = 0, length = 0, twice = NONE
-        cdef Py_ssize_t room = r.end - r.at
+        cdef Py_ssize_t number = 0, middle = 0, length = 0, room = r.end - r.at, twice = NONE, fault = NONE
         cdef const uint8_t *space
         cdef uint8_t *text = self.both
-        cdef uint32_t *merge = self.flat
-        cdef uint32_t next = NO_ID, other
-        cdef uint64_t left, right
+        cdef uint32_t next = NO_ID
+        cdef size_t found = 0, done = 0  # merges that were read, and those of them that were looked up
+        cdef Merge[2 * AHEAD] some
+        cdef Merge *merge
         cdef bint pairs
         takes(r, c"[")
         if takes(r, c"]"):
             return NONE
         pairs = r.at < r.end and r.at[0] == c"["
-        while True:
+        while fault == NONE:
+            fault = number
             if pairs:
                 if not (takes(r, c"[") and read_string(r, text, room, &middle) and takes(r, c",")
                         and read_string(r, text + middle, room - middle, &length) and takes(r, c"]")):
-                    return number
+                    break
                 length += middle
             elif not read_string(r, text, room, &length):
-                return number
+                break
             else:
                 space = <const uint8_t *>memchr(text, c" ", length)
                 middle = space - text if space != NULL else NONE
             if pairs or length < 8 or memcmp(text, b"#version", 8) != 0:
                 if middle == NONE:
-                    return number
+                    break
                 if not pairs:
                     length -= 1
                     memmove(text + middle, text + middle + 1, length - middle)
                     if memchr(text + middle, c" ", length - middle) != NULL:
-                        return number
-                left, right = self.home(text, middle), self.home(text + middle, length - middle)
-                next += 1  # most merges make the token after that of the merge before
-                if next >= self.size or not self.places[next] or not (
-                        self.equals(self.text(next) - HEAD, text, length)):
-                    next = self.find(text, length)
-                prefetch(self.texts + self.slots[left])
-                prefetch(self.texts + self.slots[right])
-                merge[0] = self.found(left, text, middle)
-                merge[1], merge[2] = self.found(right, text + middle, length - middle), next
-                if merge[0] == NO_ID or merge[1] == NO_ID or next == NO_ID:
-                    return number
-                if twice == NONE:
-                    other = merge[3] = self.last[next]
-                    while other and self.flat[4 * <size_t>(other - 1)] != merge[0]:
-                        other = self.flat[4 * <size_t>(other - 1) + 3]
-                    twice = number if other else NONE
-                self.merge_count += 1
-                merge += 4
-                self.last[next] = <uint32_t>self.merge_count
+                        break
+                some[found % (2 * AHEAD)] = Merge(text, middle, length, number, self.home(text, middle),
+                                                  self.home(text + middle, length - middle))
+                text, room, found = text + length, room - length, found + 1
+                if found >= AHEAD:
+                    merge = &some[(found - AHEAD) % (2 * AHEAD)]
+                    prefetch(self.texts + self.slots[merge.left])
+                    prefetch(self.texts + self.slots[merge.right])
+                if found - done == 2 * AHEAD:
+                    if not self.add_merge(&some[done % (2 * AHEAD)], &next, &twice):
+                        return some[done % (2 * AHEAD)].number
+                    done += 1
             if takes(r, c"]"):
-                return twice
-            if not takes(r, c","):
-                return number
+                fault = NONE
+                break
+            if takes(r, c","):
+                fault = NONE
             number += 1
+        while done < found:
+            if not self.add_merge(&some[done % (2 * AHEAD)], &next, &twice):
+                return some[done % (2 * AHEAD)].number
+            done += 1
+        return twice if fault == NONE else fault
+
+    cdef inline bint add_merge(self, const Merge *merge, uint32_t *next, Py_ssize_t *twice) noexcept nogil:
+        """Write the ids of a merge, and `next`, its product; false if it is none. `twice`: the first one repeated."""
+        cdef uint32_t *to = self.flat + 4 * self.merge_count
+        cdef uint32_t other, made = next[0] + 1  # most merges make the token after that of the merge before
+        if made >= self.size or not self.places[made] or not (
+                self.equals(self.text(made) - HEAD, merge.text, merge.length)):
+            made = self.find(merge.text, merge.length)
+        to[0] = self.found(merge.left, merge.text, merge.middle)
+        to[1], to[2] = self.found(merge.right, merge.text + merge.middle, merge.length - merge.middle), made
+        next[0] = made
+        if to[0] == NO_ID or to[1] == NO_ID or made == NO_ID:
+            return False
+        if twice[0] == NONE:
+            other = to[3] = self.last[made]
+            while other and self.flat[4 * <size_t>(other - 1)] != to[0]:
+                other = self.flat[4 * <size_t>(other - 1) + 3]
+            twice[0] = merge.number if other else NONE
+        self.merge_count += 1
+        self.last[made] = <uint32_t>self.merge_count
+        return True
 
     def tokens(self, str alphabet = None) -> tuple[TokenTable, list[int]]:
         """Return the tokens by id, and the ids of odd ones, in the order of the file.

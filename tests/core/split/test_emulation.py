@@ -41,7 +41,7 @@ _mm512_srli_epi32 z z {0,1,31,32,70} | _mm512_slli_epi64 z z {0,1,63,64,70} | _m
 _mm512_ror_epi64 z z {0,1,32,63,64,70}
 _mm_or_si128 x x x | _mm_sub_epi32 x x x | _mm_cmpeq_epi64 x x x | _mm256_and_si256 y y y | _mm256_cmpeq_epi64 y y y
 _mm256_srlv_epi32 y y y# | _mm256_srli_epi64 y y {0,1,63,64,70}
-_mm512_cmpeq_epi8_mask k64 z z | _mm512_cmpge_epu8_mask k64 z z
+_mm512_cmpeq_epi8_mask k64 z z | _mm512_cmpneq_epi8_mask k64 z z | _mm512_cmpge_epu8_mask k64 z z
 _mm512_cmpeq_epi32_mask k16 z z | _mm512_cmpge_epu32_mask k16 z z
 _mm512_cmpgt_epu32_mask k16 z z | _mm512_cmple_epu32_mask k16 z z | _mm512_cmpneq_epi64_mask k8 z z
 _mm512_cmpgt_epi64_mask k8 z z | _mm512_cmpgt_epu64_mask k8 z z | _mm512_test_epi8_mask k64 z z
@@ -70,7 +70,7 @@ _mm256_blendv_epi8 y y y y | _mm256_mul_epu32 y y y | _mm256_mullo_epi32 y y y |
 _mm256_srlv_epi64 y y y# | _mm256_slli_epi32 y y {0,1,31,32,70} | _mm256_slli_epi64 y y {0,1,63,64,70} | _mm256_srl_epi32 y y x#
 _mm256_movemask_ps d ys | _mm256_castsi256_ps ys y | _mm256_castps_si256 y ys | _mm256_blend_epi32 y y y {0,1,170,240,255}
 _mm256_shuffle_ps ys ys ys {0,136,221,228} | _mm256_permute2x128_si256 y y y {0,1,2,3,32,33,49,128,8,19}
-_mm256_permute4x64_epi64 y y {0,27,216,228}
+_mm256_permute4x64_epi64 y y {0,27,216,228} | _mm256_alignr_epi8 y y y {0,1,15,16}
 _mm_min_epu32 x x x | _mm_shuffle_epi8 x x x | _mm_shuffle_epi32 x x {0x4E,0xB1,0x1B}
 _mm256_i32gather_epi32 y p w8 {1,2,4,8} | _mm256_i32gather_epi64 y p w4 {1,2,4,8} | _mm256_i64gather_epi64 y p q4 {1,2,4,8}
 _mm512_permutex2var_epi8 z z z z | _mm512_permutexvar_epi8 z z z | _mm512_shuffle_epi8 z z z | _mm512_alignr_epi32 z z z {0,1,5,15}
