@@ -48,8 +48,8 @@ def section_of(program: Program) -> Section:
     taken = [[*islice(marks, size)] for size in (rights, aheads) for _ in range(lefts)]
     assert all(not cell or cell == UNSURE or cell & 0xFFFF == i % lefts for i, row in enumerate(taken) for cell in row)
     verdicts = [[cell if cell == UNSURE else cell >> 16 for cell in row] for row in taken]
-    found = Section(program.shuffles[16:at], *([[*islice(steps, size)] for _ in range(classes)] for size in (lefts, rights, aheads)),
-                    verdicts[:lefts], verdicts[lefts:])
+    left, right, ahead = ([[*islice(steps, size)] for _ in range(classes)] for size in (lefts, rights, aheads))
+    found = Section(program.shuffles[16:at], left, right, ahead, verdicts[:lefts], verdicts[lefts:])
     assert not [*marks, *steps]
     return found
 
