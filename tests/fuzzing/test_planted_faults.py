@@ -14,6 +14,8 @@ from small_models import added_token, model_json
 
 import dstok
 
+PATIENCE = 600  # seconds at most: a fault is found in some, on a busy machine in a minute
+
 
 @pytest.mark.parametrize("name", [*FAULTS, *OF_PROVE])
 def test_its_place_is_there(name: str) -> None:
@@ -38,7 +40,7 @@ def test_a_fault_that_needs_no_compiler_is_found(tmp_path: Path) -> None:
     assert find(tmp_path, fault, 0.2) is None
     path = tmp_path / "lib" / fault.file
     path.write_text(planted(path.read_text("utf-8"), fault), "utf-8")
-    found = find(tmp_path, fault, 60)
+    found = find(tmp_path, fault, PATIENCE)
     assert found is not None
     assert found[0].startswith(("models: copies of a ", "models: growing text "))  # which is copied, too
 
@@ -49,10 +51,10 @@ def test_a_fault_that_prove_finds(tmp_path: Path) -> None:
     model = tmp_path / "tokenizer.json"
     model.write_text(model_json([(b"a", b"b")], [added_token("<w>", single_word=True)]), "utf-8")
     fault = Fault("dstok/added_tokens.py", "(self.seen(t), t.single_word,", "(self.seen(t), False,", (str(model),))
-    assert refute(tmp_path, fault, 60) is None
+    assert refute(tmp_path, fault, PATIENCE) is None
     path = tmp_path / "lib" / fault.file
     path.write_text(planted(path.read_text("utf-8"), fault), "utf-8")
-    found = refute(tmp_path, fault, 60)
+    found = refute(tmp_path, fault, PATIENCE)
     assert found is not None and found[0] == "prove: added tokens, encoding"
 
 

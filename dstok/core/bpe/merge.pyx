@@ -385,15 +385,11 @@ cdef class BPE:
 
     def merge(self, bytes text not None) -> list[int]:
         """Return the ids of `text` as one piece, by the loop for its length. For tests and tools."""
-        return self._merge(text, 0)[0]
-
-    def merge_with_work(self, bytes text not None) -> tuple[list[int], int]:
-        """For tests: the ids of `text` as one piece, and how many bytes sections and their borders were made of."""
-        return self._merge(text, 0)
+        return self.merge_with_work(text)[0]
 
     def merge_by_heap(self, bytes text not None) -> list[int]:
         """Return the ids of `text` as one piece, by `merge_heap` from bytes. For tests."""
-        return self._merge(text, 1)[0]
+        return self.merge_with_work(text, True)[0]
 
     def merge_in_strips(self, list texts not None) -> list[list[int]] | None:
         """For tests: the ids of up to 64 texts of up to 15 bytes, merged together, or None at a level without."""
@@ -410,7 +406,8 @@ cdef class BPE:
         self.pairs.level.merge_strips(&self.pairs, &strips)
         return [[strips_ids(&strips, i)[p] for p in range(strips.counts[i])] for i in range(strips.size)]
 
-    def _merge(self, bytes text, int by_heap):
+    def merge_with_work(self, bytes text not None, bint by_heap=False) -> tuple[list[int], int]:
+        """For tests: the ids of `text` as one piece, and how many bytes sections and their borders were made of."""
         cdef Scratch scratch, junction
         cdef Py_ssize_t count, i
         cdef uint32_t[::1] out = array("I", bytes(4 * (len(text) + 1)))

@@ -51,9 +51,7 @@ enum {
     PIECE_STEPS = 2, /* the first line and the other one: more make texts of ever new pieces 1.7 times slower */
 };
 
-enum {
-    VALUE_ID_BITS = 18,       /* of an id in a value that holds up to three */
-};
+enum { VALUE_ID_BITS = 18 }; /* of an id in a value that holds up to three */
 _Static_assert(8 + 3 * VALUE_ID_BITS <= 64, "a value holds a number of ids, a length and three ids");
 
 /* The ring holds the ids of entries with more than three. RING_SAFE: the greatest age of an entry at which the ids that

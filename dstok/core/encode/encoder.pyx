@@ -599,8 +599,6 @@ cdef class LineEncoder:
                    most + 1)
 
 
-# The same for a text without keywords.
-
 cdef object encode_alone(self, text):
     return (<LineEncoder>self)._encoder.encode(text, (<LineEncoder>self)._policy(_ALL), False)
 

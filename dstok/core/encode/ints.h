@@ -110,6 +110,11 @@ static __attribute__((noinline)) PyObject *ints_new_list(const uint32_t *ids, Py
     return list;
 }
 
+static inline void ints_put_four(PyObject **items, const uint32_t *ids) {
+    for (int i = 0; i < 4; i++)
+        items[i] = (PyObject *)(ints + ids[i]);
+}
+
 /* Four at a time; the last four overlap those before. A loop for the rest would cost a mispredicted branch a list.
  * `soon`: the list will soon be read or freed, so its ints are fetched. In 3.11 freeing a list writes to each of them. */
 static inline void ints_put(PyObject **items, const uint32_t *ids, Py_ssize_t count, int soon) {
@@ -118,13 +123,12 @@ static inline void ints_put(PyObject **items, const uint32_t *ids, Py_ssize_t co
             items[i] = (PyObject *)(ints + ids[i]);
         return;
     }
-    for (Py_ssize_t i = 0; i < count; i += 4) {
-        Py_ssize_t at = i < count - 4 ? i : count - 4;
-        for (int j = 0; j < 4; j++)
-            items[at + j] = (PyObject *)(ints + ids[at + j]);
+    for (Py_ssize_t i = 0; i < count - 4; i += 4) {
+        ints_put_four(items + i, ids + i);
         for (int j = 0; soon && j < 4; j++)
-            __builtin_prefetch(items[at + j], PY_VERSION_HEX < 0x030C0000);
+            __builtin_prefetch(items[i + j], PY_VERSION_HEX < 0x030C0000);
     }
+    ints_put_four(items + count - 4, ids + count - 4);
 }
 
 /* The list of ids below `size`. The items come first, so that their ints are fetched while the list is made; PyList_New

@@ -226,7 +226,9 @@ cdef class IdSink(Run):
         if not self.reserve_ids(chunk.pieces * KEY24_MAX + self.side_used + 4):
             return
         emit(self, 0, chunk.pieces)
-        if self.bpe.lost is None and not self.bpe.ends_words or not self.wanted & (SPANS | CHARS):
+        if not self.wanted & (SPANS | CHARS):
+            return
+        if self.bpe.lost is None and not self.bpe.ends_words:
             settle(self, chunk.origin, chunk.origin + chunk.starts[chunk.pieces], first)
             return
         for i in range(chunk.pieces):
@@ -235,10 +237,10 @@ cdef class IdSink(Run):
             first += count
 
     cdef void take_giant(self, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
-        cdef Py_ssize_t first = self.out.ids.count, found
+        cdef Py_ssize_t first = self.out.ids.count
         if self.reserve_ids(end - start + 1):
-            found = merged(self, self.chunk.text + start, end - start, self.out.ids.data + first)
-            self.out.ids.count += max(found, 0)
+            self.out.ids.count += max(
+                merged(self, self.chunk.text + start, end - start, self.out.ids.data + first), <Py_ssize_t>0)
             settle(self, start, end, first)
 
     cdef bint take_added(self, uint32_t id, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
@@ -326,7 +328,7 @@ cdef class IdSink(Run):
 
 
 cdef Py_ssize_t merged(IdSink run, const uint8_t *text, Py_ssize_t length, uint32_t *out) noexcept nogil:
-    """Write the ids of one piece to `out`, which has room for `length` and one; -1, with a fault, if memory is out."""
+    """Do what `BPE.merge_piece` does; -1, with a fault, if memory is out."""
     cdef Py_ssize_t found = run.bpe.merge_piece(text, length, out, &run.scratch, &run.junction)
     if found < 0:
         run.set_fault(OUT_OF_MEMORY)
@@ -479,33 +481,41 @@ cdef void join_words(IdSink run, Joint *joint) noexcept nogil:
     cdef uint32_t few[3]
     cdef uint32_t count
     cdef const uint32_t *ids
-    cdef int words = run.chunk.pieces, i = 0, word = 0, stop
+    cdef int words = run.chunk.pieces, i, done = 0, word, piece = joint.piece, size
     cdef Py_ssize_t found
-    asked[soft_asks(run.bpe.borders, run.memory, &run.table, run.side, run.values, words,
-                    out.data[out.count - 1] if out.count > joint.floor else 0, asked)] = words
-    while word < words:
-        if starts[word] == joint.starts[joint.piece + 1]:
-            begin_piece(run, joint, joint.piece + 1, out.count)
-        while asked[i] < word or asked[i] == word and starts[word] == joint.starts[joint.piece]:
-            i += 1
-        stop = word
-        while stop < asked[i] and starts[stop] < joint.starts[joint.piece + 1]:
-            stop += 1
-        if not run.reserve_ids((words - word) * KEY24_MAX + run.side_used + 4):
+    size = soft_asks(run.bpe.borders, run.memory, &run.table, run.side, run.values, words,
+                     out.data[out.count - 1] if out.count > joint.floor else 0, asked)
+    asked[size] = words  # so that the piece that goes on after these words begins
+    for i in range(size + 1):
+        word = asked[i]
+        if word < done:
+            continue
+        while joint.starts[piece + 1] <= starts[word] and joint.starts[piece + 1] < joint.end:
+            piece += 1
+        if word < words and starts[word] == joint.starts[piece] and word > done:
+            continue
+        if not run.reserve_ids((words - done) * KEY24_MAX + run.side_used + 2 * PENDING + 4):
             return
-        emit(run, word, stop)
-        word = stop
-        while asked[i] <= word < words and starts[word] < joint.starts[joint.piece + 1]:
-            if not run.reserve_ids((words - word) * KEY24_MAX + run.side_used + 2 * PENDING):
+        if piece > joint.piece:
+            found = word
+            while starts[found] > joint.starts[piece]:
+                found -= 1
+            emit(run, done, <int>found)
+            begin_piece(run, joint, piece, out.count)
+            done = <int>found
+        emit(run, done, word)
+        done = word
+        while done < words and (done == word or starts[done] < joint.starts[piece + 1]):
+            if not run.reserve_ids((words - done) * KEY24_MAX + run.side_used + 2 * PENDING + 4):
                 return
-            ids = soft_ids(&run.table, run.side, run.values[word], few, &count)
+            ids = soft_ids(&run.table, run.side, run.values[done], few, &count)
             found = border_append(run.bpe.borders, run.memory, out.data, joint.floor, out.count, ids, <int>count,
                                   &joint.spent, joint.most)
             if found < 0:
                 merge_whole(run, joint)
                 return
             out.count = found
-            word += 1
+            done += 1
             if out.data[found - 1] == ids[count - 1]:  # so the borders after this word are those that were looked at
                 break
     joint.at = starts[words]

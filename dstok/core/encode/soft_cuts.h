@@ -11,7 +11,7 @@
 #include "bpe/piece_cache.h"
 #include "split/grid.h"
 
-enum { SAMPLE = 64 }; /* one token in so many is looked at */
+enum { SAMPLE = 64, SOON = 16 }; /* one token in so many is tried; words ahead of which a signature is fetched */
 
 /* Sets the kinds of characters beyond ASCII: they are letters, but for the signs among which most texts have their
  * punctuation. */
@@ -119,8 +119,7 @@ static inline const uint32_t *soft_ids(const PieceTable *table, const uint32_t *
 }
 
 /* Writes to `asked` the numbers of the words whose border with the word before may not hold; returns how many they are.
- * `before` is the token before the first one. `side` has the ids of values that are in no table. Each loop fetches what
- * the next one reads. */
+ * `before` is the token before the first one. `side` has the ids of values that are in no table. */
 static inline int soft_asks(const Borders *t, uint64_t *memory, const PieceTable *table, const uint32_t *side,
                             const uint64_t *values, int words, uint32_t before, uint16_t *asked) {
     uint32_t lefts[CHUNK_ROOM], rights[CHUNK_ROOM];
@@ -134,26 +133,21 @@ static inline int soft_asks(const Borders *t, uint64_t *memory, const PieceTable
             first = ids[0];
             last = ids[count - 1];
         }
-        __builtin_prefetch(t->signatures + first);
-        __builtin_prefetch(t->signatures + last);
-        lefts[i] = before;
-        rights[i] = first;
+        __builtin_prefetch(t->signatures + ((uint32_t)(values[i + SOON] >> 8) & mask));
+        asked[size] = (uint16_t)i;
+        lefts[size] = before;
+        rights[size] = first;
+        size += border_asks(t, before, first);
         before = last;
     }
-    for (int i = 0; i < words; i++) {
-        asked[size] = (uint16_t)i;
-        size += border_asks(t, lefts[i], rights[i]);
-    }
-    for (int i = 0; i < size; i++)
-        __builtin_prefetch(memory_line(memory, lefts[asked[i]], rights[asked[i]]));
     for (int i = 0; i < size; i++) {
-        uint32_t word = asked[i];
-        asked[left] = (uint16_t)word;
-        left += !border_remembered(memory, lefts[word], rights[word]);
+        __builtin_prefetch(memory_line(memory, lefts[i], rights[i]));
+        __builtin_prefetch(t->spines + lefts[i]);
+        __builtin_prefetch(t->spines + rights[i]);
     }
-    for (int i = 0; i < left; i++) {
-        __builtin_prefetch(t->spines + lefts[asked[i]]);
-        __builtin_prefetch(t->spines + rights[asked[i]]);
+    for (int i = 0; i < size; i++) {
+        asked[left] = asked[i];
+        left += !border_remembered(memory, lefts[i], rights[i]);
     }
     return left;
 }

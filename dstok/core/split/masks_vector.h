@@ -257,7 +257,7 @@ FUNCTION uint64_t NAME(matrix)(const KernelTables *t, const uint8_t *p, uint64_t
 #ifdef LOOK_UP
 /* Each byte of `index`, a class or a state, looked up in a table: of 16 bytes, or of 32 with a shift of 5. */
 FUNCTION void NAME(of_each)(const uint8_t *table, int shift, const V *index, V *found) {
-    V lower = shift > 4 ? (V)(*index + 0x70) : *index;
+    V lower = shift > 4 ? (V)((*index + 0x70) & 0x8F) : *index;
     *found = LOOK_UP(table, lower);
     if (shift > 4) {
         V upper = (V)(*index - 16);
@@ -299,12 +299,12 @@ FUNCTION uint64_t NAME(verdicts)(const uint8_t (*bits)[SHUFFLE_STATES], int shif
 }
 
 /* The states at the places' neighbours: those before (`up`) or after; `end`: that of the free place. */
-FUNCTION void NAME(neighbours)(int up, const V *x, V end, V *found) {
+FUNCTION void NAME(neighbours)(int up, const V *x, const V *end, V *found) {
     for (int i = 0; i < PARTS; i++)
         if (up)
-            MOVE_UP(found[i], *(i ? &x[i - 1] : &end), x[i]);
+            MOVE_UP(found[i], *(i ? &x[i - 1] : end), x[i]);
         else
-            MOVE_DOWN(found[i], x[i], *(i + 1 < PARTS ? &x[i + 1] : &end));
+            MOVE_DOWN(found[i], x[i], *(i + 1 < PARTS ? &x[i + 1] : end));
 }
 
 /* Finds what `shuffle_chains` does, where `asked`, but for the places `wrong`, from the left and the right. `before`: the states
@@ -312,7 +312,7 @@ FUNCTION void NAME(neighbours)(int up, const V *x, V end, V *found) {
  * in what is left of `size`. */
 FUNCTION void NAME(turns)(const Shuffles *h, const ShuffleSide *back, int shift, const V *classes, const ShuffleState *s,
                           uint8_t guess, int size, uint64_t asked, uint64_t *wrong, V *before, V *states, V *sides) {
-    V after[PARTS], next[PARTS], others[PARTS], places[PARTS];
+    V after[PARTS], next[PARTS], others[PARTS], places[PARTS], carried = ALL(s->left), end = {0};
     for (int i = 0; i < 64; i++)
         ((uint8_t *)places)[i] = (uint8_t)i;
     for (int i = 0; i < PARTS; i++) {
@@ -322,7 +322,7 @@ FUNCTION void NAME(turns)(const Shuffles *h, const ShuffleSide *back, int shift,
     if (s->guess) {
         for (int i = 0; i < PARTS; i++) {
             V is_left = (V)(places[i] < ALL((uint8_t)size));
-            before[i] = ALL(s->left);
+            before[i] = carried;
             after[i] = (ALL(guess) & is_left) | (ALL(back->first[h->inside]) & ~is_left);
         }
         NAME(step)(&h->left, shift, classes, before, next);
@@ -333,8 +333,8 @@ FUNCTION void NAME(turns)(const Shuffles *h, const ShuffleSide *back, int shift,
             states[i] = next[i];
             sides[i] = others[i];
         }
-        NAME(neighbours)(1, states, ALL(s->left), before);
-        NAME(neighbours)(0, sides, (V){0}, after);
+        NAME(neighbours)(1, states, &carried, before);
+        NAME(neighbours)(0, sides, &end, after);
         NAME(step)(&h->left, shift, classes, before, next);
         NAME(step)(back, shift, classes, after, others);
         if (!turn)
@@ -411,7 +411,7 @@ FUNCTION int NAME(shuffle)(const KernelTables *t, int shift, const uint8_t *p, u
     if (wrong[0] | wrong[1]) {
         V carried = ALL(s->left);
         shuffle_end_turns(h, &v->side, shift, each, guess, wrong, s, states, (uint8_t *)sides);
-        NAME(neighbours)(1, after, carried, before);
+        NAME(neighbours)(1, after, &carried, before);
     }
     found->anchors = NAME(verdicts)(v->starts, shift, before, sides);
     found->dropped = h->drops ? NAME(verdicts)(v->dropped, shift, before, sides) : 0;
