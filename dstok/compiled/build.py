@@ -49,7 +49,7 @@ def build_tables(model: ModelDescription) -> Tables:
         ids[0] if ids else 0, TABLES_FORMAT,
         [step.stored() for step in model.normalizer], model.trim_offsets, None if shape is None else shape._asdict(),
         model.cuts_texts, model.unknown, [[*lost], unknown_id(model)] if lost else ((), -1),
-        cuts_bytes=model.cuts_bytes, word_end=model.word_end, columns=program.columns)
+        cuts_bytes=model.cuts_bytes, word_end=model.word_end)
     atoms, byte_pairs, pair_ids = facts.start_tables(live, starts, blob, byte_ids, shape is not None)
     sections: dict[str, Buffer] = {
         "pages": program.pages, "page_numbers": program.page_numbers, "edges": program.edges, "starts": starts,
@@ -73,8 +73,6 @@ def build_tables(model: ModelDescription) -> Tables:
                      "shuffles": program.shuffles}
     if model.word_end:  # no piece has the bytes of its tokens
         sections["direct"] = bytes(len(sections["direct"]))
-    if program.columns:
-        sections["sides"] = program.sides
     if dead:  # images of models without dead merges have no such section
         sections["dead"] = dead.tobytes()
     return Tables(header, sections, None, bpe)

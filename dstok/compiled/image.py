@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 SECTIONS = ("pages", "page_numbers", "edges", "starts", "blob", "merged", "pairs", "seeds", "atoms", "byte_pairs",
             "pair_ids", "direct", "joined", "borders", "shuffles")
 MATRIX = "matrix"  # the section that follows them in a model of characters
-SIDES = "sides"  # the section that follows them if texts are read from both sides
 DEAD = "dead"  # the section that follows these if there are dead merges
 PAGE, ROW, MAX_ROWS, MAX_SYMBOLS = 256, 256, 1 << 16, 128  # see core/split/automaton.pyx
 MAX_SEEDS = 1 << 22  # see core/bpe/tables.pyx: a fourth of MAX_MERGES
@@ -50,7 +49,6 @@ HEADER = {
     "merges": int, "byte_ids": [int], "raw_ids": [int], "splits": [SPLIT],
     "kernel": {"rules": int, "kinds": [int], "edges": str}, "normalizer?": [STEP], "characters?": SHAPE, "runs?": dict,
     "cuts_texts?": bool, "cuts_bytes?": bool, "word_end?": str, "unknown?": list, "trim_offsets?": str, "lost?": list,
-    "columns?": [int],
 }
 CONFIG = {"pad_id?": int, "unk_id?": int, "add_bos?": bool, "add_eos?": bool, "chat_template?": str,
           "chat_templates?": dict, "generation?": dict, "framing?": str, "truncation?": dict, "padding?": dict}
@@ -120,10 +118,6 @@ def _of_header(image: Image) -> Conditions:
     yield "symbols", 2 <= d["symbols"] <= MAX_SYMBOLS, f"2 to {MAX_SYMBOLS}", d["symbols"]
     yield "merges", 0 <= d["merges"] <= MAX_MERGES, f"0 to {MAX_MERGES}", d["merges"]
     yield "byte_ids", len(d["byte_ids"]) == 256, 256, len(d["byte_ids"])
-    if "columns" in d:
-        yield "columns", len(d["columns"]) == 2 and "characters" not in d, "two, of a byte-level model", d["columns"]
-        yield "columns", 0 < min(d["columns"]) <= max(d["columns"]) <= MAX_ROWS, f"1 to {MAX_ROWS}", d["columns"]
-        yield "rules", d["kernel"]["rules"] == NONE, "none", d["kernel"]["rules"]
     for step in d.get("normalizer", ()):
         yield from _of_step(step, "characters" in d)
     if "characters" in d:
@@ -207,10 +201,10 @@ def _of_tokenizer(image: Image) -> Conditions:
 
 def _of_sizes(image: Image) -> Conditions:
     characters = "characters" in image.header
-    both = "columns" in image.header
-    needed = (*SECTIONS, MATRIX) if characters else (*SECTIONS, SIDES) if both else SECTIONS
+    needed = (*SECTIONS, MATRIX) if characters else SECTIONS
     yield "sections", tuple(image.places) in (needed, (*needed, DEAD)), " ".join(needed), " ".join(image.places)
     size = {name: length for name, (_, length) in image.places.items()}
+    both = not size["edges"] and not characters and image.header["kernel"]["rules"] == NONE
     ids, merges = size["starts"] // 4 - 1, image.header["merges"]
     least_ids = 1 if "lost" in image.header else 256 - len(NOT_IN_UTF_8)
     for name, unit, least, most in (
@@ -244,7 +238,7 @@ def _of_tables(image: Image) -> Conditions:
     """Of the tables, each against the others; their sizes are right."""
     tables = tables_from_image(image)
     header, s = tables.header, tables.sections
-    check_program(s, header.symbols, header.columns)
+    check_program(s, header.symbols)
     if header.kernel.rules != NONE:
         expected, edges = header.kernel.edges, sha256(s["edges"]).hexdigest()
         yield "section edges", edges == expected, f"the automaton that the rules stand for, SHA-256 {expected}", edges

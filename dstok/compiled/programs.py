@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dstok.compiled.kernel_selection import KINDS, NONE
 from dstok.compiled.tables import Buffer, Kernel, Tables
-from dstok.core.check.proofs import SOURCES, check_classes, check_edges, check_shuffles, check_sides
+from dstok.core.check.proofs import SOURCES, check_bimachine, check_classes, check_edges
 from dstok.core.split.automaton import MAX_SYMBOLS, Scanner, pack_edges
 from dstok.core.split.finder import Finder
 from dstok.core.split.piece_finder import PieceFinder
@@ -27,20 +27,19 @@ from dstok.errors import ImageError, PatternError, UnsupportedError
 if TYPE_CHECKING:
     from dstok.core.split.two_sided import TwoSided
     from dstok.regex import Split
+    from dstok.regex.bimachine import Bimachine
     from dstok.regex.cascade import Cascade
     from dstok.regex.marked_language import Marked
-    from dstok.regex.two_sided import Bimachine
 
 FILE = join(dirname(__file__), "programs.jsonl")
 SECTIONS = ("pages", "page_numbers", "edges", "shuffles")
 
 
 class ProgramTables(NamedTuple):
-    """Compiled steps as the core reads them. `shuffles` are empty if there are rules, or if they would be too large.
+    """Compiled steps as the core reads them. Without edges, no automaton can read from the left alone.
 
-    symbols: of the automaton, with the end of the text. kernel: with the SHA-256 of the edges. sides: the tables of a
-    `Bimachine` where no automaton can read from the left alone; then the edges are empty, and columns are its
-    `columns`.
+    With edges the section of a bimachine is for shuffles: empty if there are rules, or if it would be too large.
+    symbols: of the automaton, with the end of the text. kernel: with the SHA-256 of the edges.
     """
 
     pages: bytes
@@ -49,15 +48,13 @@ class ProgramTables(NamedTuple):
     shuffles: bytes
     symbols: int
     kernel: Kernel
-    sides: bytes = b""
-    columns: Sequence[int] = ()
 
     def finder(self) -> Finder:
         """The finder of the pieces."""
-        if self.sides:
+        if not self.edges:
             from dstok.core.split.two_sided import TwoSided  # few patterns need it
 
-            return TwoSided(self.pages, self.page_numbers, self.sides, b"\0\1", self.symbols - 1, self.columns)
+            return TwoSided(self.pages, self.page_numbers, self.shuffles)
         scanner = Scanner(self.pages, self.page_numbers, self.edges, self.symbols)
         return PieceFinder(scanner, None, self.kernel.rules, bytes(self.kernel.kinds), None, self.shuffles or None)
 
@@ -89,7 +86,7 @@ def tables_of(cascade: Cascade, kernel: bool = True) -> ProgramTables:
             edges = pack_edges(cascade.boundaries.edges, pages[:128])
     if not edges:
         both = read_from_both(cascade, cascade.visible)
-        return ProgramTables(pages, page_numbers, b"", b"", symbols, Kernel(NONE, ()), both.tables, both.columns)
+        return ProgramTables(pages, page_numbers, b"", both.section(), symbols, Kernel(NONE, ()))
     assert isinstance(cascade, Program)
     found = find_kernel(cascade) if kernel else Kernel(NONE, ())
     shuffles = cascade.shuffles if kernel and not found.rules else b""
@@ -98,10 +95,10 @@ def tables_of(cascade: Cascade, kernel: bool = True) -> ProgramTables:
 
 
 def read_from_both(cascade: Cascade, marked: Marked) -> Bimachine:
-    """The tables that read marked texts of these steps. Raises `UnsupportedError`, which names the costly part."""
+    """The bimachine of marked texts of these steps. Raises `UnsupportedError`, which names the costly part."""
+    from dstok.regex.bimachine import make_bimachine
     from dstok.regex.compile_budget import LimitError, explained
     from dstok.regex.parser import parse
-    from dstok.regex.two_sided import make_bimachine
 
     try:
         return make_bimachine(marked)
@@ -120,15 +117,15 @@ def make_tagger(cascade: Cascade) -> Scanner | TwoSided:
         with suppress(UnsupportedError, ValueError):  # tags keep more ends open at once, or need more states
             return Scanner(pages, numbers, pack_edges(cascade.dfa.edges, pages[:128]), cascade.dfa.symbols)
     both, dropped = read_from_both(cascade, cascade.marked), bytes(tag.dropped for tag in cascade.tags)
-    return TwoSided(pages, numbers, both.tables, dropped, cascade.alphabet.end, both.columns)
+    return TwoSided(pages, numbers, both.section(), dropped)
 
 
 def check_compiled(tables: Tables, cascade: Cascade) -> None:
     """Raises `ImageError` if mapped tables hold another automaton than `cascade`, compiled from their splits."""
     if tables.image is not None:
         compiled = tables_of(cascade, kernel=False)
-        if any(bytes(tables.sections.get(name, b"")) != getattr(compiled, name)
-               for name in ("pages", "page_numbers", "edges", "sides")):
+        names = SECTIONS if not compiled.edges else SECTIONS[:-1]  # with edges the bimachine may lack
+        if any(bytes(tables.sections[name]) != getattr(compiled, name) for name in names):
             raise ImageError(f"{tables.image.path}: expected the automaton of the image's splits, found another: "
                              "the image is damaged")
 
@@ -170,14 +167,13 @@ def find_stored(splits: Sequence[Split], unicode_version: str) -> ProgramTables 
     return ProgramTables(**sections, symbols=symbols, kernel=Kernel(rules, tuple(kinds), edges))
 
 
-def check_program(sections: Mapping[str, Buffer], symbols: int, columns: Sequence[int] = ()) -> None:
+def check_program(sections: Mapping[str, Buffer], symbols: int) -> None:
     """Raises `ValueError` if the core could not run on these tables, whose sizes are right."""
     pages, page_numbers = sections["pages"], sections["page_numbers"]
     check_classes(pages, page_numbers, symbols - 1)
-    if columns:
-        check_sides(sections["sides"], symbols - 1, *columns)
-        return
-    first = 256 * int.from_bytes(page_numbers[:2], "little")
-    check_edges(sections["edges"], pages[first : first + 128], symbols)
-    if len(sections["shuffles"]):
-        check_shuffles(sections["shuffles"])
+    first, edges = 256 * int.from_bytes(page_numbers[:2], "little"), len(sections["edges"])
+    ascii_classes = pages[first : first + 128]
+    if edges:
+        check_edges(sections["edges"], ascii_classes, symbols)
+    if len(sections["shuffles"]) or not edges:
+        check_bimachine(sections["shuffles"], ascii_classes if edges else None)

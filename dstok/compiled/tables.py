@@ -45,7 +45,7 @@ class Header(NamedTuple):
     symbols: of the automaton, with the end of the text. byte_ids: the id of each byte. monotone: do ranks rise with the
     merges that merges need? merges: the number of live ones; first: the id of the first. unknown: `unk_token`,
     `fuse_unk`. lost: the bytes without a token, and the id that stands for them or -1. runs: ids of the runs of
-    characters, by length. columns: the numbers of known and of all sides, if texts are read from both sides.
+    characters, by length.
     """
 
     splits: list[dict[str, Any]]
@@ -68,7 +68,6 @@ class Header(NamedTuple):
     runs: Mapping[str, list[int]] = {}  # nobody changes it
     cuts_bytes: bool = False
     word_end: str = ""
-    columns: Sequence[int] = ()
 
     @classmethod
     def read(cls, stored: dict[str, Any]) -> Header:
@@ -100,8 +99,7 @@ class Image(NamedTuple):
 class Tables(NamedTuple):
     """A header and sections (name -> bytes); `image`, if they are mapped from one; `bpe`, if it was made with them.
 
-    pages, page_numbers, edges: the scanner's tables.
-    sides: those of regex/two_sided.py; then the edges are empty. Not there if texts are read from the left alone.
+    pages, page_numbers, edges: the scanner's tables; no edges if texts are read from both sides.
     starts, blob: the bytes of each token.
     merged: id by rank among the live merges; empty if it is the rank plus the header's `first`.
     pairs, seeds: the hash table of the live merges (core/bpe/live.h).
@@ -109,7 +107,7 @@ class Tables(NamedTuple):
     direct: a bit for each id: does merging make it of its own bytes? Such tokens fill the piece tables.
     joined: the safe cuts' bitmap, empty if there are none.
     borders: the characters at which no cut may be, empty if there are none.
-    shuffles: the tables of regex/shuffles.py; empty if there are rules.
+    shuffles: the bimachine of regex/bimachine.py; empty if there are rules, or in a model of characters.
     matrix: that of build.py. Only a model of characters has it.
     dead: the other merges, which no text needs: rank, left, right and merged id of each. Not there if there are none.
     """
@@ -206,11 +204,11 @@ def make_finder(tables: Tables) -> Finder:
         from dstok.core.split.character_finder import CharacterFinder  # few models need it
 
         return CharacterFinder(s["matrix"], s["joined"], header.characters["split"])
-    if header.columns:
+    if not len(s["edges"]):
         from dstok.core.split.two_sided import TwoSided  # few models need it
 
-        return TwoSided(s["pages"], s["page_numbers"], s["sides"], b"\0\1", header.symbols - 1, header.columns,
-                        s["joined"] or None, s["borders"] or None)
+        return TwoSided(s["pages"], s["page_numbers"], s["shuffles"], b"\0\1", s["joined"] or None,
+                        s["borders"] or None)
     scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], header.symbols)
     return PieceFinder(scanner, s["joined"] or None, header.kernel.rules, bytes(header.kernel.kinds),
                        s["borders"] or None, s["shuffles"] or None)

@@ -22,8 +22,8 @@ from dstok.conformance.unicode_changes import VERSIONS, moved, stand_in
 from dstok.errors import DstokError
 from dstok.normalizers import make_normalizer
 from dstok.regex.ast import Concat, Look, Node, Repeat
+from dstok.regex.bimachine import piece_ends
 from dstok.regex.cascade import Program, compile_splits
-from dstok.regex.two_sided import piece_ends
 from dstok.unicode.normalization import FORMS, OLDEST
 from dstok.unicode.normalization import VERSIONS as FORM_VERSIONS
 

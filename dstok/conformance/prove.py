@@ -119,7 +119,7 @@ def steps(tokenizer: Tokenizer) -> Iterator[tuple[str, Callable[[], Step]]]:
         (not bytewise, ("matrix", "proved", "Matrix of characters", checks.matrix)),
         (bytewise, ("classes", "enumerated", "Collapse", checks.classes)),
         (bytewise, ("one automaton", "enumerated" if bytewise and checks.plain else "proved",
-                    "Both sides" if checks.header.columns else "Collapse", checks.automaton)),
+                    "Collapse" if len(checks.sections["edges"]) else "Both sides", checks.automaton)),
         (has_rules, ("rules", "proved", "Rules and automaton", checks.rules)),
         (has_rules, ("blocks of 64 bytes", "proved", "Blocks of 64 bytes", lambda: (
             "proved on the source of the rules, by tests/core/split/test_proof.py", []))),
@@ -241,7 +241,7 @@ class _Checks:
 
     def automaton(self) -> Result:
         """The automaton compiled again is that of the tables; it cuts as the steps do, one after the other."""
-        plain, faults = self.plain, self.differing("edges", "sides")
+        plain, faults = self.plain, self.differing("edges", *["shuffles"] * (not len(self.sections["edges"])))
         if plain is None:
             return "compiled again", faults
         count = 0
@@ -313,7 +313,7 @@ class _Checks:
         """The automaton in the model's tables, without rules and shuffles."""
         s = self.sections
         for _ in self.levels():  # at the first level, which has no vectors
-            if self.header.columns:
+            if not len(s["edges"]):
                 return SpanPass(make_plain_finder(self.tables))
             scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], self.header.symbols)
             return SpanPass(PieceFinder(scanner))

@@ -147,7 +147,7 @@ class SplitStream(Incoming):
         super().__init__(errors)
         self._span_pass = span_pass
         self._held = bytearray()
-        self._wait, self._left = 0, 1
+        self._wait = self._left = 0
 
     def feed(self, text: Text) -> list[str]:
         """The pieces that are sure after `text`. Raises `TextError` with the offset in the stream, `ArgumentError`."""

@@ -151,7 +151,7 @@ class MatchPattern:
         if len(data) <= BLOCK or self.empty:
             yield self.spans(data)
             return
-        view, at, size, left = memoryview(data.encode() if isinstance(data, str) else data), 0, BLOCK, 1
+        view, at, size, left = memoryview(data.encode() if isinstance(data, str) else data), 0, BLOCK, 0
         while at < len(view):
             stop = min(at + size, len(view))
             while stop < len(view) and view[stop] & 0xC0 == 0x80:  # inside a character

@@ -319,7 +319,7 @@ class Splitter:
         return self._unicode_version
 
     def strategy(self) -> str:
-        """How pieces are found here: "mask kernel, avx512", "shuffles, avx512", "automaton", or "both sides"."""
+        """How pieces are found here: "mask kernel, avx512", "shuffles, avx2", "automaton", "both sides, avx2"."""
         return self._span_pass.strategy()
 
     @explained

@@ -21,13 +21,13 @@ from dstok.errors import PatternError, UnsupportedError
 from dstok.regex import BEHAVIORS, Split
 from dstok.regex.alphabet import Alphabet, build_alphabet
 from dstok.regex.ast import Around, Node, at_search_start, character_sets, nodes
+from dstok.regex.bimachine import MAX_SETS, make_bimachine
 from dstok.regex.compile_budget import LimitError, explained, stage
 from dstok.regex.dfa import DEAD, DFA, NO_TAG, START
 from dstok.regex.lookaround import OracleAlphabet, replace_look_around
 from dstok.regex.marked_language import Marked, find_pieces, mark_cascade, mark_dropped, mark_step, rename_marks
 from dstok.regex.nfa import build_nfa, determinize
 from dstok.regex.parser import parse
-from dstok.regex.shuffles import shuffle_tables
 
 MAX_CLASSES = 127  # with the end of the text, the columns of a row in the scanner's table (core/split/automaton.pyx)
 MAX_STEPS = 16  # three times as many as real tokenizers have
@@ -92,9 +92,9 @@ class Program(Cascade):
 
     @lazy
     def shuffles(self) -> bytes:
-        """The tables of regex/shuffles.py; empty if they would be too large."""
+        """The section of the bimachine; empty if it would be too large for shuffles."""
         try:
-            return shuffle_tables(self.visible)
+            return make_bimachine(self.visible, MAX_SETS).section(shuffled=True)
         except LimitError:
             return b""
 

@@ -71,7 +71,7 @@ def test_changed_sides(tmp_path: Path) -> None:
     refused, texts, tried = 0, [*TEXTS, "abab 1234567 cab", "1" * 9000], [*seeds(10_000, 150)]
     for seed in tried:
         chance, parts = random.Random(seed), Parts(tmp_path / "both")
-        data = parts.sections["sides"]
+        data = parts.sections["shuffles"]
         for _ in range(chance.choice((1, 1, 2, 6))):
             data[chance.randrange(len(data))] = chance.choice((0, 1, 2, 3, 255, chance.randrange(256)))
         parts.write(tmp_path / "x")

@@ -61,7 +61,7 @@ def test_what_upstream_refuses_is_a_pattern_error(pattern: str) -> None:
 
 def test_both_sides_and_one_side_agree_on_what_both_can_read() -> None:
     both = Splitter(r"(?<=a)b+c?|(?<=\d)(?=(?:\d{3})+(?!\d))")
-    assert both.strategy() == "both sides"
+    assert both.strategy().startswith("both sides")
     text = "it's abbc bc 1234567é中\n" * 500
     assert both.split(text) == upstream_pieces(both.splits, text)
     stream = both.stream()

@@ -6,14 +6,14 @@ from dstok.compiled import image as checks
 from dstok.compiled import kernel_selection as kernels
 from dstok.core.bpe.facts import cuttable_ranges
 from dstok.core.check.proofs import shared_numbers
+from dstok.regex import bimachine
 from dstok.regex import dfa as automaton
 from dstok.regex import marked_language as marked
-from dstok.regex import shuffles
 from dstok.unicode import normalization
 
 
 def test_python_with_the_core() -> None:
-    ours = {name: getattr(module, name) for module in (automaton, checks, marked, normalization, shuffles)
+    ours = {name: getattr(module, name) for module in (automaton, checks, marked, normalization, bimachine)
             for name in shared_numbers() if hasattr(module, name)}
     assert ours == shared_numbers()
 

@@ -14,20 +14,21 @@ may see. docs/rules.md says what that proves.
 """
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 from dstok.core.split.character_finder cimport (
     MATRIX_CLASSES, MATRIX_JOINER, MATRIX_NONE, MATRIX_NUMBERS, MATRIX_PAGES, MATRIX_SPACE, CharacterFinder,
     matrix_apart, matrix_ascii,
 )
-from dstok.core.split.piece_finder cimport (
-    SHUFFLE_CLASSES, SHUFFLE_DROPPED, SHUFFLE_HEAD, SHUFFLE_KEPT, SHUFFLE_KINDS, SHUFFLE_STATES, SHUFFLE_UNKNOWN,
-    shuffles_size,
+from dstok.core.split.finder cimport (
+    BIMACHINE_KINDS, BIMACHINE_STATES, BIMACHINE_UNSURE, SHUFFLE_CLASSES, SHUFFLE_STATES, Bimachine, bimachine_open,
+    shuffles_open,
 )
 from dstok.core.bpe.merge cimport (
     BPE, ID_BITS, NO_PAIR, NO_RANK, RANK_BITS, character_at, pair_merged, pair_rank,
 )
-from dstok.core.cpu.level cimport chosen
+from dstok.core.cpu.level cimport Shuffles, chosen
 from dstok.core.split.automaton cimport DEAD, FINAL, KEEP, MOVE, OPERATION, ROW, ROWS, SET_0, SET_1, START
 from dstok.core.text.hash cimport hash_lanes
 from dstok.core.text.normalize cimport BOUNDARY, HANGUL, TROUBLED
@@ -45,7 +46,6 @@ cdef enum:
     MAX_TAG = 2              # plus one: a kept piece, a dropped one
     OLDER = 1                # bits that say which of the two places of the scanner are set
     NEWER = 2
-    UNSURE = 0xFFFFFFFF      # a mark that later text decides: regex/two_sided.py
 
 
 cdef int fail(str expected, found) except -1:
@@ -133,64 +133,44 @@ cdef uint32_t _places_after(uint32_t edge, uint32_t places) noexcept:
     return places if operation == MOVE else places | NEWER
 
 
-def check_sides(tables: Buffer, Py_ssize_t classes, Py_ssize_t sides, Py_ssize_t columns):
-    """Check the tables of two sides: all states exist, known sides need no later text, the end of a text ends a piece.
+def check_bimachine(const uint8_t[::1] section not None, const uint8_t[::1] ascii=None):
+    """Check a bimachine: its size, that classes and states are such, and that known sides need no later text.
 
-    The last is a walk over all pairs of a state and a side that a text can have.
+    `ascii`: the classes of the 128 ASCII characters, if it is for shuffles, which it must fit then.
     """
-    cdef Py_ssize_t steps = 2 * classes * columns, size = len(memoryview(tables).cast("B"))
-    cdef Py_ssize_t states = (size - steps) // (4 * columns + 2 * classes), number, side, i, pair
-    cdef uint32_t state, mark
-    if not 0 < sides <= columns or states < 2 or size != 4 * states * columns + 2 * states * classes + steps:
-        fail(f"tables of {classes} classes and {columns} sides, {sides} of them known", f"{size} bytes")
-    cdef const uint32_t[::1] marks = memoryview(tables).cast("B")[:4 * states * columns].cast("I")
-    cdef const uint16_t[::1] moves = memoryview(tables).cast("B")[4 * states * columns:].cast("H")
-    cdef const uint16_t[::1] back = moves[classes * states:]
-    for i in range(moves.shape[0]):
-        side = (i - classes * states) % columns
-        number = states if i < classes * states else sides if side < sides else columns
-        if moves[i] >= number:
-            fail(f"the number of a state below {number}", moves[i])
-    for i in range(states * columns):
-        mark = marks[i]
-        if mark and (mark >> 16 not in (1, 2) or (mark & 0xFFFF) >= states) and (
-                mark != UNSURE or i % columns < sides):
-            fail(f"a mark with one of {states} states", f"0x{mark:08x} at side {i % columns}")
-    cdef uint8_t[::1] seen = bytearray(states * sides)
-    cdef uint32_t[::1] queue = array("I", bytes(4 * (states * sides + sides)))
-    cdef Py_ssize_t at = 0, count = sides
-    for side in range(sides):  # at the start of a text no mark counts
-        queue[side] = <uint32_t>(START * sides + side)
-    while at < count:
-        state, side = queue[at] // <uint32_t>sides, queue[at] % <uint32_t>sides
-        mark = marks[state * columns + side] if at >= sides else 0
-        if not side and not mark and at >= sides:
-            fail("the end of a piece at the end of a text", f"none in state {state}")
-        state = mark & 0xFFFF if mark else state
-        at += 1
-        for number in range(classes):
-            for i in range(sides):
-                pair = moves[number * states + state] * sides + i
-                if back[number * columns + i] == side and not seen[pair]:
-                    seen[pair], queue[count] = 1, <uint32_t>pair
-                    count += 1
+    cdef Bimachine b
+    cdef Shuffles *tables
+    cdef Py_ssize_t i
+    cdef uint32_t mark
+    if not bimachine_open(&b, &section[0] if section.shape[0] else NULL, section.shape[0]):
+        fail(f"a bimachine of 1 to {BIMACHINE_STATES} states and 1 to {BIMACHINE_KINDS} classes",
+             f"{section.shape[0]} bytes")
+    for i in range(BIMACHINE_KINDS):
+        if b.kinds[i] >= b.classes:
+            fail(f"classes below {b.classes} in a bimachine", b.kinds[i])
+    for i in range(b.lefts * (b.rights + b.aheads)):
+        mark = b.marks[i]
+        if mark and (mark >> 16 not in (1, 2) or mark & 0xFFFF >= b.lefts) and (
+                mark != BIMACHINE_UNSURE or i < b.lefts * b.rights):
+            fail(f"a mark with one of {b.lefts} states", f"0x{mark:08x}")
+    _check_steps(b.left, b.lefts, b.classes)
+    _check_steps(b.right, b.rights, b.classes)
+    _check_steps(b.ahead, b.aheads, b.classes)
+    if ascii is not None:
+        tables = <Shuffles *>malloc(sizeof(Shuffles))
+        if tables == NULL:
+            raise MemoryError
+        fits = shuffles_open(tables, &b, &ascii[0])
+        free(tables)
+        if not fits:
+            fail("a bimachine for shuffles", f"one of {b.lefts} and {b.rights} states")
 
 
-def check_shuffles(const uint8_t[::1] section not None):
-    """Check the tables of shuffles: their size, and that classes, states and verdicts are such."""
-    cdef Py_ssize_t i, size = section.shape[0], left = SHUFFLE_HEAD + SHUFFLE_KINDS, right, ahead, verdicts, second
-    cdef int most
-    if size != shuffles_size(&section[0] if size else NULL, size):
-        fail(f"shuffles of 1 to {SHUFFLE_STATES} states and 1 to {SHUFFLE_CLASSES} classes", f"{size} bytes")
-    right = left + section[0] * section[3]
-    ahead = right + section[1] * section[3]
-    verdicts = ahead + section[2] * section[3]
-    second = verdicts + section[0] * section[1]
-    for i in range(SHUFFLE_HEAD, size):
-        most = (section[3] if i < left else section[0] if i < right else section[1] if i < ahead else
-                section[2] if i < verdicts else SHUFFLE_UNKNOWN + (i >= second))
-        if section[i] >= most:
-            fail(f"numbers below {most} in shuffles", f"{section[i]} at byte {i}")
+cdef _check_steps(const uint16_t *steps, uint32_t states, uint32_t classes):
+    cdef Py_ssize_t i
+    for i in range(<Py_ssize_t>states * classes):
+        if steps[i] >= states:
+            fail(f"the number of a state below {states}", steps[i])
 
 
 def check_tokens(starts: Buffer, Py_ssize_t blob, list byte_ids):
@@ -352,8 +332,8 @@ def check_direct(BPE bpe not None, const uint8_t[::1] direct not None):
 
 def shared_numbers() -> dict[str, int]:
     """The numbers that the Python below the core writes down, too, by their names there. For a test."""
-    return {"MAX_STATES": SHUFFLE_STATES, "MAX_CLASSES": SHUFFLE_CLASSES, "KINDS": SHUFFLE_KINDS, "KEPT": SHUFFLE_KEPT,
-            "DROPPED": SHUFFLE_DROPPED, "UNKNOWN": SHUFFLE_UNKNOWN, "DEAD": DEAD, "START": START, "FINAL": FINAL,
+    return {"MAX_STATES": SHUFFLE_STATES, "MAX_CLASSES": SHUFFLE_CLASSES, "KINDS": BIMACHINE_KINDS,
+            "UNSURE": <uint32_t>BIMACHINE_UNSURE, "DEAD": DEAD, "START": START, "FINAL": FINAL,
             "OPERATION": OPERATION, "NO_PAIR": NO_PAIR, "BOUNDARY": BOUNDARY, "TROUBLED": TROUBLED, "HANGUL": HANGUL}
 
 

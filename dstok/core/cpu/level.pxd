@@ -23,8 +23,13 @@ cdef extern from "cpu/implementation.h":
         int rules
     ctypedef struct GridState:
         pass
+    ctypedef struct ShuffleState:
+        uint8_t left
     ctypedef struct GridRun:
         GridState state
+        ShuffleState shuffle
+        int64_t from_ "from"
+        uint8_t left
         uint32_t *starts
         uint32_t *ends
         uint32_t at

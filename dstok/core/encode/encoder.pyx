@@ -29,7 +29,6 @@ from dstok.core.encode.sinks cimport (
     ADDED, CHARS, IDS, INSIDE as inside_section, INSIDE_TEXT, SECTION_START, SPANS, TEXT_START, TRUE_SPANS, IdSink,
     characters_of,
 )
-from dstok.core.split.automaton cimport START as start_state
 from dstok.core.split.finder cimport FINE, INVALID_TEXT, OUT_OF_MEMORY, SPECIAL_FOUND
 from dstok.core.text.normalize cimport NORMALIZED, NO_MEMORY, PREFIX_NONE, Verdict, puts_space
 from dstok.core.text.utf8 cimport RUN_MOST, TEXT_MOST, next_cut, open_source, source_of, transcode
@@ -69,9 +68,9 @@ cdef enum:
 
 CONTEXT = context           # bytes that `encode_part` needs before the text that it encodes
 # State at the start of a text, for `encode_part`: `Cursor.at`, `Cursor.skip` and `Sink.left`.
-START = (TEXT_START, 0, 0, start_state)
-LATER = (SECTION_START, 0, 0, start_state)  # the same at the start of a stretch
-INSIDE = (inside_section, 0, 0, start_state)  # the same inside a stretch
+START = (TEXT_START, 0, 0, 0)
+LATER = (SECTION_START, 0, 0, 0)  # the same at the start of a stretch
+INSIDE = (inside_section, 0, 0, 0)  # the same inside a stretch
 SHARED_INTS = ints_most      # lists share the ints of lower ids
 
 

@@ -17,7 +17,6 @@ from libc.string cimport memcpy, memmove, memset
 from dstok.core.bpe.merge cimport KEY24_MAX
 from dstok.core.cpu.level cimport CHUNK_ROOM, FIRST_PAD, PAD, Implementation
 from dstok.core.encode.sinks cimport ADDED, CHARS, IDS, INSIDE, INSIDE_TEXT, SECTION_START, TEXT_START, IdSink
-from dstok.core.split.automaton cimport START
 from dstok.core.split.finder cimport FINE, INVALID_TEXT, OUT_OF_MEMORY, SPECIAL_FOUND
 from dstok.core.text.added_tokens cimport Match
 from dstok.core.text.normalize cimport (
@@ -269,7 +268,7 @@ cdef void encode_text(
 cdef inline void begin_text(Run run) noexcept nogil:
     run.cursor.at = INSIDE if run.wanted & INSIDE_TEXT else TEXT_START
     run.cursor.skip[0] = run.cursor.skip[1] = 0
-    run.chunk.base, run.left = 0, START
+    run.chunk.base, run.left = 0, 0
 
 
 cdef Py_ssize_t first_portion(Run run, Py_ssize_t length, Py_ssize_t limit) noexcept nogil:

@@ -20,7 +20,7 @@ from libc.string cimport memset
 from dstok.core.cpu.level cimport Implementation, chosen
 from dstok.core.encode.memory cimport Pool, numpy_, spans_of
 from dstok.core.encode.sinks cimport SPANS, Run
-from dstok.core.split.automaton cimport START, Memo, Scanner, begin_memo, drop, scan_piece
+from dstok.core.split.automaton cimport Memo, Scanner, begin_memo, drop, scan_piece
 from dstok.core.split.finder cimport FINE, Finder
 from dstok.core.text.hash cimport hash_first, key_mix, key_of
 from dstok.core.text.utf8 cimport Rows, Source, characters_in, characters_within, find_invalid, open_source
@@ -150,7 +150,7 @@ cdef class SpanPass:
             self.pool.release(run)
 
     def settled_spans(
-        self, const uint8_t[::1] text not None, bint final, uint32_t left=START
+        self, const uint8_t[::1] text not None, bint final, uint32_t left=0
     ) -> tuple[npt.NDArray[np.int64], int, int]:
         """Return (spans, end, left): the pieces of `text` that no later text can change, all of them if it is `final`.
 

@@ -26,7 +26,6 @@ from dstok.core.bpe.merge cimport (
     scratch_free, start_symbols, strips_clear, strips_ids, strips_next, strips_take,
 )
 from dstok.core.cpu.level cimport CHUNK_ROOM, Strips, chosen
-from dstok.core.split.automaton cimport START
 from dstok.core.split.finder cimport FINE, OUT_OF_MEMORY, Chunk, open_pages
 from dstok.core.text.utf8 cimport characters_within
 
@@ -90,7 +89,7 @@ cdef class Run(Sink):
         self.set_fault(FINE)
         self.out.ids.count = self.out.bytes.count = self.out.chars.count = self.out.added.count = 0
         self.out.total = self.out.counted = self.out.characters = 0
-        self.cursor.prefix, self.left = 0, START
+        self.cursor.prefix, self.left = 0, 0
 
     cdef bint reserve_ids(self, Py_ssize_t more) noexcept nogil:
         """Make room for `more` ids; false, with a fault, if memory is out."""

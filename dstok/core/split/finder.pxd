@@ -2,7 +2,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from dstok.core.cpu.level cimport (
-    CHUNK, CHUNK_ROOM, GridOnlyFunction, GridRunFunction, Implementation, KernelTables,
+    CHUNK, CHUNK_ROOM, GridOnlyFunction, GridRunFunction, Implementation, KernelTables, Shuffles,
 )
 from dstok.core.split.automaton cimport Memo
 
@@ -18,6 +18,20 @@ cdef extern from "split/kernel.h":
     const Rules *RULES "ROWS"
     bint rules_of_cjk(int rules) noexcept nogil
     void kernel_open(KernelTables *t, int rules, const uint8_t *kinds, size_t classes) noexcept nogil
+
+cdef extern from "split/shuffles.h":
+    enum:
+        BIMACHINE_HEAD, BIMACHINE_KINDS, BIMACHINE_STATES, BIMACHINE_UNSURE, SHUFFLE_CLASSES, SHUFFLE_STATES
+    ctypedef struct Bimachine:
+        uint32_t lefts, rights, aheads, classes
+        const uint8_t *kinds
+        const uint32_t *marks
+        const uint32_t *ahead_marks
+        const uint16_t *left
+        const uint16_t *right
+        const uint16_t *ahead
+    bint bimachine_open(Bimachine *b, const uint8_t *section, Py_ssize_t size) noexcept nogil
+    bint shuffles_open(Shuffles *s, const Bimachine *b, const uint8_t *ascii) noexcept nogil
 
 cdef enum:
     CHUNK_SPAN_MAX = 1 << 30  # bytes that a chunk may span: its offsets have 32 bits
@@ -46,9 +60,10 @@ cdef struct Fault:           # why a sink takes no more; FINE: it does
 cdef class Sink:
     cdef Chunk chunk         # a finder fills it
     cdef Memo memo           # of the finder's automaton, for the text in work
-    cdef uint32_t left       # where a finder that reads from both sides goes on: its state there; START: a text begins
-    cdef uint16_t *sides     # its states from the right, for the text in work
+    cdef uint32_t left       # where a finder that reads from both sides goes on: its state there; 0: a text begins
+    cdef uint16_t *sides     # its states from the right, for the window in work
     cdef Py_ssize_t sides_room
+    cdef Py_ssize_t window   # bytes of that window
     cdef uint8_t *buffer     # text that is copied, so that there is room after it, or transcoded
     cdef Py_ssize_t buffer_room
     cdef Fault fault
@@ -118,7 +133,11 @@ cdef class Finder:
     cdef int open_kernel(
         self, int rules, const uint8_t[::1] kinds, const uint8_t *pages, const uint16_t *page_numbers,
         const uint8_t *joined) except -1
+    cdef bint open_shuffles(
+        self, const Bimachine *machine, const uint8_t *pages, const uint16_t *page_numbers, const uint8_t *joined
+    ) except -1
     cdef void begin(self, Sink sink, Py_ssize_t at, Py_ssize_t stop) noexcept nogil
+    cdef void go_on(self, Sink sink, Py_ssize_t at, Py_ssize_t end, uint32_t left) noexcept nogil
     cdef Py_ssize_t find(
         self, Sink sink, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil
     cdef void find_all(self, Sink sink, const uint8_t *text, Py_ssize_t length) noexcept nogil

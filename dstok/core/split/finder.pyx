@@ -1,4 +1,4 @@
-"""The base of the finders, which turn text into pieces without the GIL; the mask kernel, which two of them share.
+"""The base of the finders, which turn text into pieces without the GIL; the mask kernel, which they share.
 
 In: a stretch of text without added tokens, and a sink. Out: the pieces, which the sink takes in chunks, and the start
 of the first piece that later text may change. A finder knows no ids.
@@ -7,17 +7,17 @@ a chunk, a sink only reads it. A sink takes all pieces of a chunk, or has a faul
 from the sink's `left` state: after one that is not `final` where it ended, else at the start of a text.
 
 `PieceFinder` follows an automaton from the left, `CharacterFinder` cuts texts of models that merge characters,
-`TwoSided` reads a text from both sides. The first two use the mask kernel (split/grid.h) if it has rules for them, and
-find one piece where it cannot tell. It must begin at an anchor: the start of a piece, or a cut that is as good as one
-(split/rules.h). Example: to V3's rules U+0001 is rare. In "Hi\\x01 all" the kernel finds "Hi" and stops, the
-automaton finds the next piece, and the kernel goes on at its end.
+`TwoSided` reads a text from both sides. They use the mask kernel (split/grid.h) if it has rules for them, or shuffles,
+and find a piece or more where it cannot tell. It must begin at an anchor: the start of a piece, or a cut that is as
+good as one (split/rules.h). Example: to V3's rules U+0001 is rare. In "Hi\\x01 all" the kernel finds "Hi" and stops,
+the automaton finds the next piece, and the kernel goes on at its end.
 """
 
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
-from dstok.core.cpu.level cimport BORDERS, CHUNK, GRID_RANGES, PAD, GridRun, chosen
-from dstok.core.split.automaton cimport START, drop
+from dstok.core.cpu.level cimport BORDERS, CHUNK, GRID_RANGES, PAD, GridRun, Shuffles, chosen
+from dstok.core.split.automaton cimport drop
 from dstok.core.text.utf8 cimport code_point
 
 from dstok.core.cpu.level import level_shown
@@ -108,6 +108,7 @@ cdef class Finder:
 
     def __dealloc__(self):
         free(<void *>self.kernel.flags)
+        free(<void *>self.kernel.shuffles)
 
     def strategy(self) -> str:
         """Name the kernel and its level: "mask kernel, avx512", or "shuffles, avx512 (emulated)"."""
@@ -155,8 +156,26 @@ cdef class Finder:
         open_pages(kernel)
         return 0
 
+    cdef bint open_shuffles(
+        self, const Bimachine *machine, const uint8_t *pages, const uint16_t *page_numbers, const uint8_t *joined
+    ) except -1:
+        """Take the shuffles of a bimachine; false if it is too large for them."""
+        cdef Shuffles *tables = <Shuffles *>malloc(sizeof(Shuffles))
+        if tables == NULL:
+            raise MemoryError
+        if not shuffles_open(tables, machine, pages + (<uint32_t>page_numbers[0] << 8)):
+            free(tables)
+            return False
+        self.kernel.shuffles = tables
+        self.open_kernel(RULES_SHUFFLES, bytes(machine.kinds[:BIMACHINE_KINDS]), pages, page_numbers, joined)
+        return True
+
     cdef void begin(self, Sink sink, Py_ssize_t at, Py_ssize_t stop) noexcept nogil:
         """Begin to read `text[at:stop]`."""
+        pass
+
+    cdef void go_on(self, Sink sink, Py_ssize_t at, Py_ssize_t end, uint32_t left) noexcept nogil:
+        """Keep the state from the left at `end`, if it is needed; `left` is that at `at`, less than a block before."""
         pass
 
     cdef Py_ssize_t find(
@@ -184,6 +203,8 @@ cdef class Finder:
             if end < 0:
                 break
             at = end
+        if final:
+            sink.left = 0
         hand_over(sink, self.apart)
         return at
 
@@ -194,7 +215,7 @@ cdef class Finder:
         """
         cdef Py_ssize_t at = 0, stop = length - PAD
         sink.chunk.base = 0
-        sink.left = START
+        sink.left = 0
         if length > COPY_WHOLE_MAX:
             while text[stop] & 0xC0 == 0x80:
                 stop -= 1
@@ -312,6 +333,7 @@ cdef Py_ssize_t by_kernel(Finder finder, Sink sink, Py_ssize_t stop, bint final)
     run.starts, run.pieces, run.anchor = chunk.starts, chunk.pieces, chunk.pieces
     run.ends = chunk.ends if finder.apart else NULL
     run.at = chunk.starts[chunk.pieces]
+    run.from_, run.left, run.shuffle.left = run.at, <uint8_t>sink.left, <uint8_t>sink.left
     while True:
         finder.run_grid(
             &finder.kernel, chunk.text + chunk.origin, <uint32_t>min(stop - chunk.origin, <Py_ssize_t>CHUNK_SPAN_MAX),
@@ -329,5 +351,7 @@ cdef Py_ssize_t by_kernel(Finder finder, Sink sink, Py_ssize_t stop, bint final)
         for i in range(1, run.pieces + 1):
             chunk.starts[i] = chunk.starts[run.anchor + i] - base
         run.at -= base
+        run.from_ -= base
         run.anchor = 0
+    finder.go_on(sink, chunk.origin + run.from_, chunk.origin + chunk.starts[chunk.pieces], run.left)
     return chunk.origin + chunk.starts[chunk.pieces]

@@ -19,6 +19,8 @@
 
 #define VECTOR_CODE "split/masks_vector.h"
 #include "cpu/vectors.h"
+#define VECTOR_CODE "split/skip.h"
+#include "cpu/vectors.h"
 #include "split/shuffles_avx512.h"
 
 /* Writes the starts of a block, `base` added: bits 0 and 3 with base 126 give 126 and 129. `out` has room for 64. */
@@ -67,6 +69,8 @@ SIMD_AVX512 GRID_INLINE void grid_write_avx512(uint64_t bits, uint32_t base, uin
 struct GridRun {
     GridState state;
     ShuffleState shuffle;
+    int64_t from; /* the block of shuffles with the last anchor, and the state from the left before it */
+    uint8_t left;
     uint32_t *starts, *ends; /* the ends of pieces where some are dropped; else NULL */
     int pieces, anchor;
     uint32_t at; /* how far the text is decided */
@@ -285,19 +289,43 @@ GRID_INLINE void shuffle_append(uint64_t starts, uint64_t dropped, uint32_t *end
     end->anchor = end->count;
 }
 
+typedef int64_t (*ShuffleSkip)(const Skip *skip, const uint8_t *text, int64_t at, int64_t stop);
+
+/* Decides calm bytes from `here` on, if there are as many as in a block; returns their number, or 0. */
+GRID_INLINE int shuffle_calm(const Shuffles *h, ShuffleSkip skip, const uint8_t *p, uint32_t here, uint32_t stop,
+                             ShuffleState *s, ShuffleStarts *found) {
+    const uint8_t *x = p + here;
+    if (stop - here < 64 || !(h->calms[x[0]] & h->calms[x[16]] & h->calms[x[32]] & h->calms[x[48]]))
+        return 0;
+    int64_t size = skip(&h->skip, p, here, stop) - here;
+    if (size < 64)
+        return 0;
+    found->starts = found->anchors = h->right.starts[h->calm_side >> 3][s->left] >> (h->calm_side & 7) & 1;
+    found->dropped = h->right.dropped[h->calm_side >> 3][s->left] >> (h->calm_side & 7) & 1;
+    s->left = (uint8_t)h->calm;
+    return (int)size;
+}
+
 /* Does what `grid_run_by` does, by shuffles. */
-GRID_INLINE void shuffle_run_by(const KernelTables *t, int shift, ShuffleBlock block, GridWrite write, const uint8_t *p,
-                                uint32_t stop, int final, int full, GridRun *run) {
+GRID_INLINE void shuffle_run_by(const KernelTables *t, int shift, ShuffleBlock block, ShuffleSkip skip, GridWrite write,
+                                const uint8_t *p, uint32_t stop, int final, int full, GridRun *run) {
     GridEnd end = grid_enter(run);
     ShuffleState state = run->shuffle;
     while (end.count < full && end.here < stop && (final || end.here + GRID_LOOK <= stop)) {
         uint32_t left = stop - end.here;
         int last = final && left <= 64;
         ShuffleStarts found;
-        int size = block(t, shift, p + end.here, left < 64 ? (1ull << left) - 1 : ~0ull, last, &state, &found);
+        uint8_t before = state.left;
+        int size = t->shuffles->calm < 0 ? 0 : shuffle_calm(t->shuffles, skip, p, end.here, stop, &state, &found);
+        if (!size)
+            size = block(t, shift, p + end.here, left < 64 ? (1ull << left) - 1 : ~0ull, last, &state, &found);
         if (__builtin_expect(!size, 0))
             break;
-        uint64_t decided = ~0ull >> (64 - size), starts = (found.starts & decided) | state.cut;
+        uint64_t decided = size < 64 ? ~0ull >> (64 - size) : ~0ull, starts = (found.starts & decided) | state.cut;
+        if (starts & found.anchors) {
+            run->from = end.here;
+            run->left = before;
+        }
         state.cut = size < 64 && found.starts >> size & ~found.anchors >> size & 1;
         if (run->ends) {
             shuffle_append(starts & end.fresh, found.dropped, run->ends, &end);

@@ -8,15 +8,13 @@ first start that the pieces after all possible ends of the piece over a place ha
 """
 
 cimport cython
+from libc.stdint cimport uint8_t, uint32_t
 
-from libc.stdlib cimport free, malloc
-
-from dstok.core.cpu.level cimport Shuffles
 from dstok.core.split.automaton cimport (
     DROPPED, ROW, ROWS, Run, ScanTables, Scanner, begin_memo, next_edge, scan_piece, settle,
 )
 from dstok.core.split.finder cimport (
-    RULES_MATRIX, RULES_NONE, RULES_SHUFFLES, Finder, Sink, add_piece,
+    RULES_MATRIX, RULES_NONE, Bimachine, Finder, Sink, add_piece, bimachine_open,
 )
 
 cdef enum:
@@ -30,8 +28,8 @@ cdef class PieceFinder(Finder):
     """Finds the pieces of an automaton.
 
     `joined` is the bitmap of bpe/tables.pyx that says where a piece may be cut (None: nowhere). `borders` are
-    characters at whose borders there are no cuts either (compiled/build.py). `shuffles` are the tables of
-    regex/shuffles.py (None: none). `rules` is the set of rules that cuts as the automaton does (0: none). `kinds` gives
+    characters at whose borders there are no cuts either (compiled/build.py). `shuffles` is a section of
+    split/bimachine.h (None: none). `rules` is the set of rules that cuts as the automaton does (0: none). `kinds` gives
     the kind of each class of characters beyond ASCII (compiled/kernel_selection.py).
     """
 
@@ -43,27 +41,21 @@ cdef class PieceFinder(Finder):
         const uint8_t[::1] borders=None, const uint8_t[::1] shuffles=None
     ):
         cdef const ScanTables *s = &scanner.tables
-        cdef Shuffles *tables
+        cdef Bimachine machine
+        cdef const uint8_t *cuts
         self.scanner, self.apart, self._keep = scanner, scanner.drops, (joined, borders)
         self.made_of = rules, kinds, shuffles
         if borders is not None:
             self.borders = &borders[0]
         if not 0 <= rules < RULES_MATRIX:
             raise ValueError(f"expected a set of rules below {RULES_MATRIX}, found {rules}")
-        if shuffles is not None and rules == RULES_NONE:
-            if shuffles.shape[0] != shuffles_size(&shuffles[0], shuffles.shape[0]):
-                raise ValueError("tables of shuffles of the wrong size")
-            self.kernel.shuffles = tables = <Shuffles *>malloc(sizeof(Shuffles))
-            if tables == NULL:
-                raise MemoryError
-            shuffles_open(tables, &shuffles[0], s.pages + (<uint32_t>s.page_numbers[0] << 8))
-            rules, kinds = RULES_SHUFFLES, bytes(shuffles[SHUFFLE_HEAD : SHUFFLE_HEAD + s.end - 128])
         # No cuts where pieces are dropped: a part would be kept.
-        self.open_kernel(rules, kinds, s.pages, s.page_numbers,
-                         NULL if joined is None or self.apart else &joined[0])
-
-    def __dealloc__(self):
-        free(<void *>self.kernel.shuffles)
+        cuts = NULL if joined is None or self.apart else &joined[0]
+        if shuffles is None or rules != RULES_NONE:
+            self.open_kernel(rules, kinds, s.pages, s.page_numbers, cuts)
+        elif not bimachine_open(&machine, &shuffles[0], shuffles.shape[0]) or not self.open_shuffles(
+                &machine, s.pages, s.page_numbers, cuts):
+            raise ValueError("tables of shuffles of the wrong size")
 
     def strategy(self) -> str:
         """Name the strategy: "automaton", or the mask kernel or shuffles with their level."""

@@ -1,5 +1,5 @@
 /* The tables of shuffles: two automata read a text from both sides, and the two states at a place say whether a piece
-   begins there. regex/shuffles.py makes the tables of any pattern whose automata are small.
+   begins there. They are those of a bimachine (bimachine.h) of any pattern, if it is small and marks change no state.
 
    In: text, and the state from the left before a block. Out: the starts in the block of 64 bytes that no text after it can
    change. Invariant: docs/proofs.md, "Shuffles".
@@ -14,16 +14,11 @@
 #ifndef DSTOK_SHUFFLES_H
 #define DSTOK_SHUFFLES_H
 
-#include <stddef.h>
-
+#include "cpu/implementation.h"
+#include "split/bimachine.h"
 #include "split/masks.h"
 
-/* The parts of a section: a head of the numbers of states from the left, from the right and ahead, and of classes; the class
- * of each class of the automaton. Then come the next states, for each class one for each state from the left, then the
- * same for the right and ahead; then the verdicts, for each state from the left one for each state from the right, then
- * the same ahead. State 0 is that at the start of a text, from the right at its end, ahead before anything. */
-enum { SHUFFLE_STATES = 32, SHUFFLE_CLASSES = 31, SHUFFLE_HEAD = 4, SHUFFLE_KINDS = 127,
-       SHUFFLE_NO = 0, SHUFFLE_KEPT = 1, SHUFFLE_DROPPED = 2, SHUFFLE_UNKNOWN = 3,
+enum { SHUFFLE_STATES = 32, SHUFFLE_CLASSES = 31, SHUFFLE_KEPT = 1, SHUFFLE_DROPPED = 2, /* tags of marks, plus one */
        SHUFFLE_LEAST = 32,    /* bytes that a block decides without `ahead` */
        SHUFFLE_PARTS = 8,     /* of both sides; with more, AVX2 takes no turns */
        SHUFFLE_TURNS = 6,     /* at AVX2. With more than 16 states half as many, and half the steps: turns take longer then */
@@ -62,6 +57,9 @@ typedef struct Shuffles {
     ShuffleVerdicts right, ahead;
     uint8_t ascii[128], planes[5][16]; /* the class of a character; each bit, inverted: by lower half, one for each upper half */
     int shift, inside, drops;        /* log2 of a row's size, 4 if classes are below 16, too; whether pieces are dropped */
+    int calm, calm_side;             /* the states around *calm* bytes, which lead to these from all, without a mark; -1: none */
+    uint8_t calms[256];              /* whether a byte is calm */
+    Skip skip;                       /* the same bytes */
 } Shuffles;
 
 typedef struct {
@@ -72,14 +70,6 @@ typedef struct {
 typedef struct {
     uint64_t starts, anchors, dropped; /* starts and cuts; those that are starts; those of which the piece before is dropped */
 } ShuffleStarts;
-
-/* The size that a section has, by its head; -1 if it cannot have one. */
-static inline ptrdiff_t shuffles_size(const uint8_t *s, ptrdiff_t size) {
-    if (size < SHUFFLE_HEAD || s[0] - 1u >= SHUFFLE_STATES || s[1] - 1u >= SHUFFLE_STATES || s[2] > SHUFFLE_STATES ||
-        s[3] - 1u >= SHUFFLE_CLASSES)
-        return -1;
-    return SHUFFLE_HEAD + SHUFFLE_KINDS + (s[0] + s[1] + s[2]) * s[3] + s[0] * (s[1] + s[2]);
-}
 
 /* Sets the column of each state, equal for states that are the same in all `count` rows; returns the width of a row. */
 static inline int shuffles_columns(const uint8_t *const *rows, int count, int states, uint8_t *columns) {
@@ -99,7 +89,7 @@ static inline int shuffles_columns(const uint8_t *const *rows, int count, int st
 }
 
 /* Sets a side: `next` has the next states of each class. */
-static inline void shuffles_open_side(const Shuffles *s, ShuffleSide *side, const uint8_t *next, int states) {
+static inline void shuffles_open_side(const Shuffles *s, ShuffleSide *side, const uint16_t *next, int states) {
     int word = s->ascii['a'], guess = next[word * states + next[word * states]], width = 1 << s->shift;
     const uint8_t *rows[SHUFFLE_PARTS][17]; /* of a part */
     uint8_t counts[SHUFFLE_PARTS] = {0}, columns[SHUFFLE_STATES];
@@ -153,36 +143,72 @@ static inline void shuffles_open_side(const Shuffles *s, ShuffleSide *side, cons
     }
 }
 
-/* Sets one of the automata from the right, and its verdicts. */
-static inline void shuffles_open_verdicts(Shuffles *s, ShuffleVerdicts *of, const uint8_t *next, int sides,
-                                          const uint8_t *verdicts, int lefts) {
-    if (!sides)
-        return;
+/* Sets one of the automata from the right, and its verdicts; returns 0 if a mark changes the state from the left. */
+static inline int shuffles_open_verdicts(Shuffles *s, ShuffleVerdicts *of, const uint16_t *next, int sides,
+                                         const uint32_t *marks, int lefts) {
     shuffles_open_side(s, &of->side, next, sides);
     of->known = 1;
     for (int i = 0; i < lefts * sides; i++) {
-        int state = i / sides, side = i % sides, bit = 1 << (side & 7);
-        of->starts[side >> 3][state] |= (uint8_t)(verdicts[i] == SHUFFLE_KEPT || verdicts[i] == SHUFFLE_DROPPED ? bit : 0);
-        of->dropped[side >> 3][state] |= (uint8_t)(verdicts[i] == SHUFFLE_DROPPED ? bit : 0);
-        of->unknown[side >> 3][state] |= (uint8_t)(verdicts[i] == SHUFFLE_UNKNOWN ? bit : 0);
-        s->drops |= verdicts[i] == SHUFFLE_DROPPED;
+        int state = i / sides, side = i % sides, bit = 1 << (side & 7), sure = marks[i] && marks[i] != BIMACHINE_UNSURE;
+        if (sure && (int)(marks[i] & 0xFFFF) != state)
+            return 0;
+        of->starts[side >> 3][state] |= (uint8_t)(sure ? bit : 0);
+        of->dropped[side >> 3][state] |= (uint8_t)(sure && marks[i] >> 16 == SHUFFLE_DROPPED ? bit : 0);
+        of->unknown[side >> 3][state] |= (uint8_t)(marks[i] == BIMACHINE_UNSURE ? bit : 0);
+        s->drops |= sure && marks[i] >> 16 == SHUFFLE_DROPPED;
     }
+    return 1;
 }
 
-/* `ascii`: the automaton's class of each ASCII character. */
-static inline void shuffles_open(Shuffles *s, const uint8_t *section, const uint8_t *ascii) {
-    int lefts = section[0], rights = section[1], aheads = section[2], classes = section[3];
-    const uint8_t *kinds = section + SHUFFLE_HEAD, *left = kinds + SHUFFLE_KINDS, *right = left + lefts * classes;
-    const uint8_t *ahead = right + rights * classes, *verdicts = ahead + aheads * classes;
+/* The state from the left after a class times 32, and that from the right before it, if neither depends on the text, and no
+ * mark stands between two such characters; else -1. */
+static inline int shuffles_calm(const Bimachine *b, uint32_t c) {
+    const uint16_t *left = b->left + c * b->lefts, *right = b->right + c * b->rights;
+    for (uint32_t i = 1; i < b->lefts || i < b->rights; i++)
+        if ((i < b->lefts && left[i] != left[0]) || (i < b->rights && right[i] != right[0]))
+            return -1;
+    return b->marks[left[0] * b->rights + right[0]] ? -1 : left[0] << 5 | right[0];
+}
+
+/* Finds the largest set of calm bytes. Runs of them are skipped by vectors. */
+static inline void shuffles_open_calm(Shuffles *s, const Bimachine *b) {
+    int found[128], best = -1, most = 0;
+    for (int c = 0; c < 128; c++)
+        found[c] = shuffles_calm(b, s->ascii[c]);
+    for (int c = 0; c < 128; c++) {
+        int count = 0;
+        for (int other = 0; other < 128; other++)
+            count += found[other] == found[c];
+        if (found[c] >= 0 && count > most) {
+            most = count;
+            best = found[c];
+        }
+    }
+    for (int c = 0; c < 128; c++) {
+        s->calms[c] = best >= 0 && found[c] == best;
+        s->skip.low[c & 15] |= (uint8_t)(s->calms[c] << (c >> 4));
+    }
+    s->calm = best < 0 ? -1 : best >> 5;
+    s->calm_side = best & 31;
+}
+
+/* Returns 0 if the bimachine is too large, or a mark changes the state. `ascii`: the class of each ASCII character. */
+static inline int shuffles_open(Shuffles *s, const Bimachine *b, const uint8_t *ascii) {
+    int lefts = (int)b->lefts, rights = (int)b->rights, aheads = b->aheads > SHUFFLE_STATES ? 0 : (int)b->aheads;
+    if (b->lefts > SHUFFLE_STATES || b->rights > SHUFFLE_STATES || b->classes > SHUFFLE_CLASSES)
+        return 0;
     memset(s, 0, sizeof(*s));
-    s->inside = classes;
-    s->shift = lefts > 16 || rights > 16 || aheads > 16 || classes > 15 ? 5 : 4;
-    for (int b = 0; b < 128; b++)
-        for (int i = 0, c = s->ascii[b] = kinds[ascii[b]]; i < 5; i++)
-            s->planes[i][b & 15] |= (uint8_t)((~c >> i & 1) << (b >> 4));
-    shuffles_open_side(s, &s->left, left, lefts);
-    shuffles_open_verdicts(s, &s->right, right, rights, verdicts, lefts);
-    shuffles_open_verdicts(s, &s->ahead, ahead, aheads, verdicts + lefts * rights, lefts);
+    s->inside = (int)b->classes;
+    s->shift = lefts > 16 || rights > 16 || aheads > 16 || b->classes > 15 ? 5 : 4;
+    for (int c = 0; c < 128; c++)
+        for (int i = 0, kind = s->ascii[c] = b->kinds[ascii[c]]; i < 5; i++)
+            s->planes[i][c & 15] |= (uint8_t)((~kind >> i & 1) << (c >> 4));
+    shuffles_open_side(s, &s->left, b->left, lefts);
+    if (!shuffles_open_verdicts(s, &s->right, b->right, rights, b->marks, lefts) ||
+        (aheads && !shuffles_open_verdicts(s, &s->ahead, b->ahead, aheads, b->ahead_marks, lefts)))
+        return 0;
+    shuffles_open_calm(s, b);
+    return 1;
 }
 
 /* How many bytes of a block are decided by the settled places, whatever follows; 0: none. */

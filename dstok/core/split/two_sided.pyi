@@ -1,5 +1,4 @@
 # Generated: python release/stubs.py
-from collections.abc import Sequence
 from dstok.core.split.finder import Finder
 
 class TwoSided(Finder):
@@ -8,10 +7,8 @@ class TwoSided(Finder):
         self,
         pages: bytes | bytearray | memoryview,
         page_numbers: bytes | bytearray | memoryview,
-        tables: bytes | bytearray | memoryview,
-        dropped: bytes,
-        classes: int,
-        counts: Sequence[int],
+        section: bytes | bytearray | memoryview,
+        dropped: bytes | None = b"\0\1",
         joined: bytes | bytearray | memoryview | None = None,
         borders: bytes | bytearray | memoryview | None = None,
     ) -> None: ...

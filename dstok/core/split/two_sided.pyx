@@ -1,123 +1,74 @@
-"""Text to pieces from both sides, for patterns that one automaton cannot follow. Its tables: regex/two_sided.py.
+"""Text to pieces from both sides, for patterns that one automaton cannot follow, by a bimachine: split/bimachine.h.
 
-In, out, invariant: those of split/finder.pyx. A text is read in two passes. The first goes from the right, and notes
-for each character the states from which the rest can be read without a mark there, its *side*. The second goes from the
-left: where its state is not among them, a mark stands, and only one mark leads to a noted state. So that the sides need
-little memory, the passes read a *window* at a time. Its end has an open side, if text follows: then the second pass
-stops where only text after the window tells whether a mark stands. There the next window begins.
-
-Between two *settling* characters no mark stands, and both states are the same in every text: a window ends before a run
-of them, with a side that is known, and the next one begins after them.
+In, out, invariant: those of split/finder.pyx. Shuffles read a bimachine that is small (split/shuffles.h). Where they
+cannot tell, and for larger ones, a text is read twice, a *window* at a time. The first pass goes from the right, and
+notes for each byte the state from the right, its *side*. The second goes from the left: its state and the side say
+whether a mark stands at a place. If text follows a window, the first pass begins with the state ahead that stands for
+all texts, and the second stops where only later text tells. The next window begins at the start of the last piece.
 """
 
 cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
-from dstok.core.cpu.level cimport Skip
-from dstok.core.split.automaton cimport DEAD, START
-from dstok.core.split.finder cimport FINE, Finder, Sink, add_piece, begin_chunk, hand_over
+from dstok.core.split.finder cimport (
+    BIMACHINE_UNSURE, FINE, Bimachine, Finder, Sink, add_piece, bimachine_open,
+)
 from dstok.core.text.utf8 cimport code_point, find_invalid
 
 from array import array
 
+from dstok.core.cpu.level import level_shown
+
 cdef enum:
-    WINDOW = 1 << 12         # bytes of a window; more where one tells too little
-    RUN = 16                 # settling bytes that are passed over: reading fewer takes less time
-    LEAST = 64               # bytes of a part, where four are read at once
-    UNSURE = 0xFFFFFFFF      # of a mark: regex/two_sided.py
+    WINDOW = 1 << 9          # bytes of a window; more where one tells too little
     WIDE = 0x3000            # the first character that may be `cuttable`
 
 
-cdef struct Steps:
+cdef struct Reader:
     const uint8_t *pages          # as in the tables of the scanner
     const uint16_t *page_numbers
-    const uint16_t *forward       # next state by class and state, from the left
-    const uint16_t *backward      # next side by class and side, from the right
-    const uint32_t *marks         # by state and side: (tag + 1) << 16 | state after the mark; 0: none; UNSURE
-    uint32_t states
-    uint32_t columns              # number of sides
-    uint32_t open_side            # that of an end where the text may go on
-    bint narrows                  # whether an open side gets smaller
-    uint32_t forward_at[128]      # of an ASCII character: where the row of its class begins
-    uint32_t backward_at[128]
+    Bimachine machine
+    uint8_t ascii[128]            # the class of a character
 
 
-cdef inline uint32_t class_at(const Steps *t, const uint8_t *text, Py_ssize_t *width, bint *wide) noexcept nogil:
-    # The class of a character beyond ASCII.
-    cdef uint32_t c = code_point(text, width)
+cdef inline uint32_t class_at(const Reader *r, const uint8_t *text, Py_ssize_t *width, bint *wide) noexcept nogil:
+    cdef uint32_t c = text[0]
+    if c < 0x80:
+        width[0] = 1
+        return r.ascii[c]
+    c = code_point(text, width)
     wide[0] |= c >= WIDE
-    return t.pages[(<uint32_t>t.page_numbers[c >> 8] << 8) | (c & 0xFF)]
-
-
-cdef inline uint32_t back(const Steps *t, const uint8_t *text, uint32_t side) noexcept nogil:
-    # The side before a byte: a character is read at its first one.
-    cdef Py_ssize_t width
-    cdef bint wide
-    if text[0] < 0x80:
-        return t.backward[t.backward_at[text[0]] + side]
-    if text[0] < 0xC0:
-        return side
-    return t.backward[class_at(t, text, &width, &wide) * t.columns + side]
-
-
-cdef inline void back_over(
-    const Steps *t, const uint8_t *text, Py_ssize_t start, Py_ssize_t end, uint16_t *sides
-) noexcept nogil:
-    # Writes the sides of `text[start:end]`, from that of the end on.
-    cdef uint32_t side = sides[end]
-    while end > start:
-        end -= 1
-        side = back(t, text + end, side)
-        sides[end] = <uint16_t>side
+    return r.machine.kinds[r.pages[(<uint32_t>r.page_numbers[c >> 8] << 8) | (c & 0xFF)]]
 
 
 cdef void read_back(
-    const Steps *t, const uint8_t *text, Py_ssize_t length, uint16_t *sides, uint32_t side
+    const Reader *r, const uint8_t *text, Py_ssize_t length, bint final, uint16_t *sides
 ) noexcept nogil:
-    """Write the side of each byte to its offset, and `side`, that of the end, to the end.
-
-    A long text has four parts, which are read at once: a look-up waits for the one before. The first three begin with
-    open sides; where one meets the true side, read from the next part, it is right from there on.
-    """
-    cdef Py_ssize_t size = length >> 2, i, part, at
-    cdef uint32_t a = t.open_side, b = t.open_side, c = t.open_side, d
-    sides[length] = <uint16_t>side
-    if size < LEAST or not t.narrows:
-        back_over(t, text, 0, length, sides)
-        return
-    back_over(t, text, 4 * size, length, sides)
-    d = sides[4 * size]
-    for i in range(size - 1, -1, -1):
-        a, b = back(t, text + i, a), back(t, text + size + i, b)
-        c, d = back(t, text + 2 * size + i, c), back(t, text + 3 * size + i, d)
-        sides[i], sides[size + i] = <uint16_t>a, <uint16_t>b
-        sides[2 * size + i], sides[3 * size + i] = <uint16_t>c, <uint16_t>d
-    for part in range(3, 0, -1):
-        at = part * size
-        side = sides[at]
-        while at > (part - 1) * size:
-            at -= 1
-            side = back(t, text + at, side)
-            if sides[at] == side:
-                break
-            sides[at] = <uint16_t>side
+    """Write the side of each byte to its offset, and that of the end, of the text or of a window, to the end."""
+    cdef const uint16_t *steps = r.machine.right if final else r.machine.ahead
+    cdef uint32_t count = r.machine.rights if final else r.machine.aheads, side = 0
+    cdef Py_ssize_t width
+    cdef bint wide
+    sides[length] = 0
+    while length:
+        length -= 1
+        if text[length] & 0xC0 != 0x80:  # a character is read at its first byte
+            side = steps[class_at(r, text + length, &width, &wide) * count + side]
+        sides[length] = <uint16_t>side
 
 
 cdef inline uint32_t next_mark(
-    const Steps *t, const uint8_t *text, Py_ssize_t *at, Py_ssize_t end, const uint16_t *sides, uint32_t *state,
-    bint *wide
+    const Reader *r, const uint8_t *text, Py_ssize_t *at, Py_ssize_t end, bint final, const uint16_t *sides,
+    uint32_t *state, bint *wide
 ) noexcept nogil:
     # Reads from `at` < `end` to the next mark, and returns it; 0 if there is none up to the end.
+    cdef const uint32_t *marks = r.machine.marks if final else r.machine.ahead_marks
+    cdef uint32_t count = r.machine.rights if final else r.machine.aheads, here = state[0], mark = 0
     cdef Py_ssize_t place = at[0], width
-    cdef uint32_t here = state[0], mark = 0
     while place < end and not mark:
-        if text[place] < 0x80:
-            here = t.forward[t.forward_at[text[place]] + here]
-            place += 1
-        else:
-            here = t.forward[class_at(t, text + place, &width, wide) * t.states + here]
-            place += width
-        mark = t.marks[here * t.columns + sides[place]]
+        here = r.machine.left[class_at(r, text + place, &width, wide) * r.machine.lefts + here]
+        place += width
+        mark = marks[here * count + sides[place]]
     at[0], state[0] = place, here
     return mark
 
@@ -126,71 +77,41 @@ cdef inline uint32_t next_mark(
 cdef class TwoSided(Finder):
     """Finds pieces from both sides.
 
-    `tables` and `counts`, its `columns`, are those of a `Bimachine`. `dropped` has a byte for each tag: is the piece
-    dropped? `joined` and `borders` as of `PieceFinder`.
+    `section` is that of a bimachine. `dropped` has a byte for each tag: is the piece dropped? `joined` and `borders` as
+    of `PieceFinder`.
     """
 
-    cdef Steps steps
+    cdef Reader reader
     cdef const uint8_t *dropped   # by tag
-    cdef bint settling            # whether some byte settles
-    cdef uint8_t settles[256]     # which do; characters beyond ASCII do not
-    cdef Skip skip                # the same bytes
-    cdef uint32_t settled         # the state after them
-    cdef uint32_t settled_side    # the side before them
     cdef tuple made_of
 
     def __cinit__(
-        self, pages: Buffer, page_numbers: Buffer, tables: Buffer, bytes dropped not None, int classes,
-        counts: Sequence[int], const uint8_t[::1] joined=None, const uint8_t[::1] borders=None
+        self, const uint8_t[::1] pages not None, page_numbers: Buffer, const uint8_t[::1] section not None,
+        bytes dropped=b"\0\1", const uint8_t[::1] joined=None, const uint8_t[::1] borders=None
     ):
-        cdef const uint8_t[::1] p = pages, n = page_numbers, t = tables, d = dropped
-        cdef Py_ssize_t sides = counts[0], columns = counts[1]
-        cdef Py_ssize_t steps = 2 * classes * columns, states = (t.shape[0] - steps) // (4 * columns + 2 * classes)
-        cdef Steps *own = &self.steps
-        cdef int byte
-        if n.shape[0] != 2 * 0x1100 or not 0 < sides <= columns or states < 2 or (
-                t.shape[0] != 4 * states * columns + 2 * states * classes + steps):
-            raise ValueError("tables of two sides of the wrong size")
-        self.made_of = pages, page_numbers, tables, dropped, classes, counts
-        self._keep = (p, n, t, d, joined, borders)
-        self.dropped, self.apart = &d[0], any(dropped)
-        own.pages, own.page_numbers, own.marks = &p[0], <const uint16_t *>&n[0], <const uint32_t *>&t[0]
-        own.forward = <const uint16_t *>(own.marks + states * columns)
-        own.backward, own.states, own.columns = own.forward + classes * states, <uint32_t>states, <uint32_t>columns
-        own.open_side, own.narrows = <uint32_t>(sides if sides < columns else 0), columns > sides + 1
+        cdef const uint8_t[::1] numbers = memoryview(page_numbers).cast("B"), d = dropped
+        cdef Reader *own = &self.reader
+        cdef uint32_t i
+        if numbers.shape[0] != 2 * 0x1100 or not bimachine_open(&own.machine, &section[0], section.shape[0]):
+            raise ValueError("tables of a bimachine of the wrong size")
+        self.made_of = pages, page_numbers, section, dropped
+        self._keep = (numbers, d, joined, borders)
+        self.dropped = &d[0]
+        own.pages, own.page_numbers = &pages[0], <const uint16_t *>&numbers[0]
+        for i in range(128):
+            own.ascii[i] = own.machine.kinds[own.pages[own.page_numbers[0] << 8 | i]]
+        for i in range(own.machine.lefts * own.machine.rights):
+            self.apart |= own.machine.marks[i] and d[(own.machine.marks[i] >> 16) - 1]
         if borders is not None:
             self.borders = &borders[0]
-        if joined is not None:
+        if joined is not None and not self.apart:  # else parts of what is dropped would be kept
             self.kernel.joined = &joined[0]
-        narrow = [own.pages[own.page_numbers[0] << 8 | byte] for byte in range(0x80)]
-        for byte in range(0x80):
-            own.forward_at[byte], own.backward_at[byte] = narrow[byte] * states, narrow[byte] * columns
-        self.find_settling(narrow, classes, sides)
-
-    cdef int find_settling(self, list narrow, Py_ssize_t classes, Py_ssize_t sides) except -1:
-        """Find the largest set of settling bytes that share both states."""
-        cdef Py_ssize_t byte, number
-        cdef Steps *own = &self.steps
-        pairs = {}  # by the two states: the classes
-        for number in range(classes):
-            after = {own.forward[number * own.states + state] for state in range(own.states)} - {DEAD}
-            before = {own.backward[number * own.columns + side] for side in range(sides)}
-            if len(after) == len(before) == 1:
-                state, side = after.pop(), before.pop()
-                if not own.marks[state * own.columns + side]:
-                    pairs.setdefault((state, side), set()).add(number)
-        if pairs:
-            (self.settled, self.settled_side), settling = max(
-                pairs.items(), key=lambda pair: sum(number in pair[1] for number in narrow))
-            for byte in range(0x80):
-                if narrow[byte] in settling:
-                    self.settles[byte] = self.settling = True
-                    self.skip.low[byte & 15] |= 1 << (byte >> 4)
-        return 0
+        if dropped == b"\0\1":
+            self.open_shuffles(&own.machine, own.pages, own.page_numbers, self.kernel.joined)
 
     def strategy(self) -> str:
-        """Name the strategy: "both sides"."""
-        return "both sides"
+        """Name the strategy: "both sides", with the level of the shuffles if there are some."""
+        return "both sides" if self.run_grid == NULL else f"both sides, {level_shown(self.level.name.decode())}"
 
     def without_cuts(self) -> TwoSided:
         """Make a finder of whole pieces."""
@@ -200,97 +121,74 @@ cdef class TwoSided(Finder):
         """Return -1: the pieces may depend on any text before."""
         return -1
 
-    cdef Py_ssize_t read_on(
-        self, Sink sink, Py_ssize_t at, Py_ssize_t end, Py_ssize_t *start, uint32_t *begun, uint32_t *state
-    ) noexcept nogil:
-        """Read a window from the left, and add the pieces that end in it; return where a mark is unsure, or the end.
+    cdef void begin(self, Sink sink, Py_ssize_t at, Py_ssize_t stop) noexcept nogil:
+        """Begin with a small window."""
+        sink.window = WINDOW
 
-        Renews the start of the piece in work with the state there, `begun`, and the state.
+    cdef void go_on(self, Sink sink, Py_ssize_t at, Py_ssize_t end, uint32_t left) noexcept nogil:
+        """Keep the state from the left at `end`; `left` is that at `at`, less than a block before."""
+        cdef Py_ssize_t width
+        cdef bint wide = False
+        sink.left = left
+        while at < end:
+            sink.left = self.reader.machine.left[
+                class_at(&self.reader, sink.chunk.text + at, &width, &wide) * self.reader.machine.lefts + sink.left]
+            at += width
+
+    cdef Py_ssize_t piece(self, Sink sink, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil:
+        """Add the pieces of a window at `at`; return the start of the first one that is not sure, or -1 if none is.
+
+        A window of which less than half is settled is doubled, so that the time is linear wherever marks are unsure.
         """
-        cdef const uint16_t *sides = sink.sides - at
-        cdef const uint8_t *text = sink.chunk.text
-        cdef bint cuts = self.kernel.joined != NULL, wide = at > start[0]
-        cdef uint32_t mark = self.steps.marks[state[0] * self.steps.columns + sides[at]] if at > start[0] else 0
-        while True:
-            if mark == UNSURE:
-                return at
-            if mark:
-                if not self.dropped[(mark >> 16) - 1]:
-                    if wide and cuts:
-                        self.add_cut(sink, start[0], at)
-                    else:
-                        add_piece(sink, self.apart, start[0], at)
-                start[0], state[0], wide = at, mark & 0xFFFF, False
-                begun[0] = state[0]
-            if at == end:
-                return at
-            mark = next_mark(&self.steps, text, &at, end, sides, state, &wide)
-
-    cdef inline Py_ssize_t settling_run(
-        self, const uint8_t *text, Py_ssize_t at, Py_ssize_t limit
-    ) noexcept nogil:
-        """Return where `RUN` settling bytes begin, or the limit. It may miss less than two such runs in a row."""
-        cdef Py_ssize_t i
-        while limit - at >= RUN:
-            if self.settles[text[at]] & self.settles[text[at + 5]] & self.settles[text[at + 10]] & (
-                    self.settles[text[at + 15]]):
-                i = 0
-                while i < RUN and self.settles[text[at + i]]:
-                    i += 1
-                if i == RUN:
-                    return at
-            at += RUN
-        return limit
-
-    cdef Py_ssize_t find(
-        self, Sink sink, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final
-    ) noexcept nogil:
-        """Do what `Finder.find` does.
-
-        A window of which less than half is read is doubled, so that the time is linear wherever marks are unsure.
-        """
-        cdef Py_ssize_t start = at, limit, end, reached, size = WINDOW
-        cdef uint32_t begun = sink.left, state = sink.left, side
-        sink.chunk.text = text
-        begin_chunk(&sink.chunk, at)
+        cdef Py_ssize_t limit, end = at
         while sink.fault.status == FINE:
-            limit = stop if stop - at <= size else at + size
-            while limit < stop and text[limit] & 0xC0 == 0x80:
+            limit = stop if stop - at <= sink.window else at + sink.window
+            while limit < stop and sink.chunk.text[limit] & 0xC0 == 0x80:
                 limit -= 1
-            end, side = limit, 0 if final and limit == stop else self.steps.open_side
-            if self.settling:
-                end = self.settling_run(text, at, limit)
-                if end < limit:
-                    side = self.settled_side
-            if not sink.reserve(&sink.sides, &sink.sides_room, 0, end - at + 1, sizeof(uint16_t)):
+            if not sink.reserve(&sink.sides, &sink.sides_room, 0, limit - at + 1, sizeof(uint16_t)):
                 break
-            read_back(&self.steps, text + at, end - at, sink.sides, side)
-            reached = self.read_on(sink, at, end, &start, &begun, &state)
-            if reached < end or end == limit:
-                if limit == stop:
-                    break
-                size = max(size >> 1, <Py_ssize_t>WINDOW) if 2 * (reached - at) > limit - at else size << 1
-                at = reached
-            else:
-                at = self.level.skip(&self.skip, text, end, stop)
-                state = self.settled
-        sink.left = START if final else begun
-        hand_over(sink, self.apart)
+            end = self.read_window(sink, at, limit, final and limit == stop)
+            sink.window = max(sink.window >> 1, <Py_ssize_t>WINDOW) if 2 * (end - at) > limit - at else sink.window << 1
+            if end > at:
+                return end
+            if limit == stop:
+                break
+        return -1
+
+    cdef Py_ssize_t read_window(self, Sink sink, Py_ssize_t at, Py_ssize_t end, bint final) noexcept nogil:
+        """Add the sure pieces of `text[at:end]`, all of them if it is `final`; return the end of the last one."""
+        cdef const uint8_t *text = sink.chunk.text
+        cdef const uint16_t *sides = sink.sides - at
+        cdef Py_ssize_t start = at
+        cdef uint32_t state = sink.left, mark
+        cdef bint wide = False
+        read_back(&self.reader, text + at, end - at, final, sink.sides)
+        while at < end:
+            mark = next_mark(&self.reader, text, &at, end, final, sides, &state, &wide)
+            if mark == BIMACHINE_UNSURE or not mark and not final:
+                break
+            if not mark or not self.dropped[(mark >> 16) - 1]:  # the end of a text is that of a piece
+                if wide and self.kernel.joined != NULL:
+                    self.add_cut(sink, start, at)
+                else:
+                    add_piece(sink, self.apart, start, at)
+            start, state, wide = at, mark & 0xFFFF, False
+            sink.left = state
         return start
 
     def spans(self, const uint8_t[::1] text not None) -> list[tuple[int, int, int]]:
         """List (start, end, tag) of the pieces of valid UTF-8 `text`, in bytes, the dropped ones too."""
         cdef Py_ssize_t at = 0, start = 0, length = text.shape[0]
-        cdef uint32_t state = START, mark
+        cdef uint32_t state = 0, mark
         cdef uint16_t[::1] sides = array("H", bytes(2 * (length + 1)))
         cdef bint wide = False
         found = []
         if length and find_invalid(&text[0], length, self.level) >= 0:
             raise ValueError("expected valid utf-8")
         if length:
-            read_back(&self.steps, &text[0], length, &sides[0], 0)
+            read_back(&self.reader, &text[0], length, True, &sides[0])
         while at < length:
-            mark = next_mark(&self.steps, &text[0], &at, length, &sides[0], &state, &wide)
+            mark = next_mark(&self.reader, &text[0], &at, length, True, &sides[0], &state, &wide)
             found.append((start, at, <Py_ssize_t>(mark >> 16) - 1))
             start, state = at, mark & 0xFFFF
         return found

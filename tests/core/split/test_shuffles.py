@@ -18,8 +18,8 @@ from dstok.core.encode.pieces import SpanPass
 from dstok.core.split.automaton import Scanner, pack_edges
 from dstok.core.split.piece_finder import PieceFinder
 from dstok.regex import Split
+from dstok.regex.bimachine import Bimachine, make_bimachine
 from dstok.regex.cascade import Program, compile_splits
-from dstok.regex.shuffles import KINDS, Sides, find_sides
 
 WIDE = ["'", "a", "1", " ", "\n", "!", "ſ", "é", "漢", "٣", "\u3000", "\u0301", "🦙"]
 MARKS = "!\"#$%&'*+,-./:;<=>@"
@@ -57,8 +57,7 @@ def every_step(program: Program) -> list[bytes]:
 
     They stand alone, and in two long texts, at all columns of blocks.
     """
-    sides = find_sides(program.visible)
-    assert sides is not None
+    sides = make_bimachine(program.visible)
     symbols = [chr(members.ranges[-1][0]) for members in program.alphabet.classes]
     left, right = ways_to(sides.left, symbols), [way[::-1] for way in ways_to(sides.right, symbols)]
     alone = [f"{before}{symbol}{after}" for before in left for symbol in symbols for after in right]
@@ -81,31 +80,26 @@ def test_every_step(name: str, level_name: str) -> None:
         assert differences(program, program.shuffles, every_step(program)) == 0
 
 
-def changes(section: bytes, sides: Sides) -> dict[str, bytes]:
-    """Sections with one fault: in a step of each side, in a verdict, and a look-ahead of one character that is left out."""
-    lefts, rights, aheads, classes = section[:4]
-    left = 4 + KINDS
-    right = left + lefts * classes
-    verdicts = right + (rights + aheads) * classes
-
-    def changed(at: int, size: int) -> bytes:
-        return section[:at] + bytes([(section[at] + 1) % size]) + section[at + 1 :]
-
-    open_row = next(c for c in range(classes) if len({*section[right + c * rights : right + (c + 1) * rights]}) > 1)
-    at = right + open_row * rights
-    return {"left": changed(left + lefts * (classes // 2), lefts), "right": changed(right, rights),
-            "verdict": changed(verdicts + rights + len(sides.right) // 2, 2),
-            "look-ahead": section[:at] + section[at : at + 1] * rights + section[at + rights :]}
+def changes(machine: Bimachine) -> dict[str, Bimachine]:
+    """Machines with one fault: in a step of each side, in a mark, and a look-ahead of one character that is left out."""
+    left, right, marks, blind = ([*map(list, rows)] for rows in (machine.left, machine.right, machine.marks, machine.right))
+    last = len(left[0]) // 2
+    left[0][last], right[0][0] = (left[0][last] + 1) % len(left), (right[0][0] + 1) % len(right)
+    marks[1][len(right) // 2] = 0 if marks[1][len(right) // 2] else 1 << 16 | 1
+    looks = next(symbol for symbol in range(len(blind[0])) if len({row[symbol] for row in blind}) > 1)
+    for row in blind:
+        row[looks] = blind[0][looks]
+    return {"left": machine._replace(left=left), "right": machine._replace(right=right), "mark": machine._replace(marks=marks),
+            "look-ahead": machine._replace(right=blind)}
 
 
-@pytest.mark.parametrize("fault", ["left", "right", "verdict", "look-ahead"])
+@pytest.mark.parametrize("fault", ["left", "right", "mark", "look-ahead"])
 @pytest.mark.parametrize("level_name", SHUFFLED)
 def test_planted_faults(fault: str, level_name: str) -> None:
     program = compile_splits(SEQUENCES["starcoder"])
-    sides = find_sides(program.visible)
-    assert sides is not None
+    changed = changes(make_bimachine(program.visible))[fault].section(shuffled=True)
     with level(level_name):
-        assert differences(program, changes(program.shuffles, sides)[fault], every_step(program)) > 0
+        assert differences(program, changed, every_step(program)) > 0
 
 
 @pytest.mark.parametrize("level_name", SHUFFLED)
@@ -183,6 +177,6 @@ def test_ids_of_pieces_that_lie_apart() -> None:
 
 def test_a_section_of_the_wrong_size() -> None:
     program = compile_splits(SEQUENCES["starcoder"])
-    for section in (program.shuffles[:-1], program.shuffles + b"\0", b"\x01", bytes([0, 1, 0, 1, *bytes(KINDS + 1)])):
+    for section in (program.shuffles[:-1], program.shuffles + b"\0", b"\x01", bytes(200), program.shuffles[:64]):
         with pytest.raises(ValueError, match="shuffles of the wrong size"):
             finder_of(program, section)

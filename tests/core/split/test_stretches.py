@@ -23,7 +23,7 @@ def test_matches_are_those_of_regex(name: str, pattern: str) -> None:
     with level(name):
         splitter = dstok.Splitter(pattern, behavior="Removed", invert=True)
         whole = dstok.Splitter(pattern)
-    assert splitter.strategy() == whole.strategy() == "both sides"
+    assert splitter.strategy() == whole.strategy() and whole.strategy().startswith("both sides")
     for seed in seeds(100_000, 60):
         chance = random.Random(seed)
         chars = chance.sample(CHARS, chance.choice((2, 4, len(CHARS))))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import random
-from array import array
 from collections.abc import Iterator
 
 import pytest
+from real_models import level, levels
 from shares import seeds
 from two_sided_models import FAMILIES, hostile, splitter
 
@@ -15,8 +14,8 @@ import dstok
 from dstok.compiled.programs import ProgramTables, tables_of
 from dstok.core.encode.pieces import SpanPass
 from dstok.core.split.two_sided import TwoSided
-from dstok.regex import two_sided
-from dstok.regex.two_sided import UNSURE, piece_ends
+from dstok.regex import bimachine
+from dstok.regex.bimachine import UNSURE, Bimachine, make_bimachine, piece_ends
 
 PATTERNS = {"dates": r"\d{4}-\d{2}-\d{2}", "around": r"(?<=\()[^()\n]+(?=\))", "long": r"ab{3}a|b{5}c",
             "far": r"(?<=x)[ab]+(?=y)", "quotes": r'"[^"]*"(?=;)|(?<=;)\w+'}
@@ -31,18 +30,18 @@ def compiled(name: str) -> ProgramTables:
     return tables_of(SPLITTERS[name]._cascade)
 
 
-def finder(tables: ProgramTables, sides: bytes | None = None) -> SpanPass:
-    return SpanPass(TwoSided(tables.pages, tables.page_numbers, sides or tables.sides, b"\0\1", tables.symbols - 1, tables.columns))
+def finder(tables: ProgramTables, section: bytes | None = None) -> SpanPass:
+    return SpanPass(TwoSided(tables.pages, tables.page_numbers, section or tables.shuffles))
 
 
 def in_parts(run: SpanPass, texts: list[str], keeps: bool = True) -> list[str]:
     """The pieces of a text in parts; without `keeps` the state from the left is forgotten between them."""
-    held, left, pieces = b"", 1, list[str]()
+    held, left, pieces = b"", 0, list[str]()
     for number, text in enumerate(texts):
         held += text.encode()
         spans, end, state = run.settled_spans(held, number == len(texts) - 1, left)
         pieces += [held[start:stop].decode() for start, stop in spans.tolist()]
-        held, left = held[end:], state if keeps else 1
+        held, left = held[end:], state if keeps else 0
     return pieces
 
 
@@ -56,7 +55,7 @@ def random_texts(name: str, count: int) -> Iterator[tuple[random.Random, str]]:
 def test_pieces_are_those_of_the_marked_texts(name: str) -> None:
     """The tables, read in Python as sets of states."""
     own, run = SPLITTERS[name], finder(compiled(name))
-    assert own.strategy() == "both sides"
+    assert own.strategy().startswith("both sides")
     for _, text in random_texts(name, 80):
         ends = piece_ends(own._cascade.visible, [own._cascade.alphabet.class_of(char) for char in text])
         assert run.split(text.encode()) == [text[start:end] for start, end in zip([0, *ends], ends)], text
@@ -81,19 +80,38 @@ def test_each_cut_of_a_text(name: str) -> None:
 
 
 @each_splitter
-def test_long_texts(name: str) -> None:
-    """Windows, their parts, and runs that are longer than a window: the same pieces as in one window."""
-    run = finder(compiled(name))
+@pytest.mark.parametrize("level_name", levels())
+def test_long_texts(name: str, level_name: str) -> None:
+    """Blocks, windows, and runs that are longer than both: the pieces of all texts as one window reads them."""
+    with level(level_name):
+        run = finder(compiled(name))
     for seed in range(4):
         chance = random.Random(seed)
-        parts = [chance.choice(PARTS) * chance.choice((1, 1, 1, 2, 900, 5000)) for _ in range(60)]
+        parts = [chance.choice(PARTS) * chance.choice((1, 1, 1, 2, 60, 900, 5000)) for _ in range(60)]
         text = "".join(parts)
         cascade = SPLITTERS[name]._cascade
-        both = two_sided.make_bimachine(cascade.visible)
         pages, numbers = cascade.alphabet.pages()
-        spans = TwoSided(pages, numbers, both.tables, b"\0\1", cascade.alphabet.end, both.columns).spans(text.encode())
+        spans = TwoSided(pages, numbers, make_bimachine(cascade.visible).section()).spans(text.encode())
         assert run.spans(text.encode()).tolist() == [[start, end] for start, end, tag in spans if not tag]
         assert in_parts(run, parts) == run.split(text.encode())
+
+
+@pytest.mark.parametrize("level_name", levels())
+@pytest.mark.parametrize("name", SPLITTERS)
+def test_each_level(name: str, level_name: str) -> None:
+    """Texts of a few blocks, or chunks: shuffles, and windows where they cannot tell, cut as windows alone."""
+    tables = compiled(name)
+    with level(level_name):
+        run = finder(tables)
+    with level("automaton"):
+        alone = finder(tables)
+    assert alone.strategy() == "both sides"
+    for chance, text in random_texts(name, 60):
+        data = (text * chance.choice((1, 3, 9, 200)) + "".join(char * chance.choice((1, 1, 2, 70)) for char in text)).encode()
+        assert run.spans(data).tolist() == alone.spans(data).tolist(), data
+        cut = len(data[: chance.randrange(len(data))].decode(errors="ignore").encode())
+        (found, *state), (expected, *others) = (each.settled_spans(data[:cut], False) for each in (run, alone))
+        assert (found.tolist(), state) == (expected.tolist(), others), (data, cut)
 
 
 def test_a_state_from_the_left_is_needed() -> None:
@@ -106,31 +124,57 @@ def test_a_state_from_the_left_is_needed() -> None:
     assert all(in_parts(run, [*each]) == run.split(each.encode()) for each in texts)
 
 
+def faults(name: str) -> dict[str, Bimachine]:
+    """Machines with a fault: an end where the text goes on is taken for its end; "1" is read as "a"; marks are missing."""
+    machine = make_bimachine(SPLITTERS[name]._cascade.visible)
+    assert UNSURE in {cell for row in machine.ahead_marks for cell in row} and not {UNSURE} & {c for row in machine.marks for c in row}
+    ends = [[row[0] if cell == UNSURE else cell for cell in cells] for cells, row in zip(machine.ahead_marks, machine.marks)]
+    left, right = ([*map(list, rows)] for rows in (machine.left, machine.right))
+    one, other = map(SPLITTERS[name]._cascade.alphabet.class_of, "1a")
+    for row in (*left, *right):
+        row[one] = row[other]
+    marks, at = [*map(list, machine.marks)], next(state for state, row in enumerate(machine.marks) if any(row[1:]))
+    marks[at] = [marks[at][0], *[0] * (len(marks[at]) - 1)]
+    return {"end": machine._replace(ahead_marks=ends), "left": machine._replace(left=left), "right": machine._replace(right=right),
+            "mark": machine._replace(marks=marks)}
+
+
+@pytest.mark.parametrize("level_name", [levels()[0], levels()[-1]])
+@pytest.mark.parametrize("fault", ["end", "left", "right", "mark"])
 @pytest.mark.parametrize("name", ["tiny-aya", "superbpe", "chameleon", "far"])
-def test_planted_marks(name: str) -> None:
-    """Planted: an end where the text goes on is taken for its end."""
-    tables = compiled(name)
-    classes, (known, columns) = tables.symbols - 1, tables.columns
-    cells = (len(tables.sides) - 2 * classes * columns) // (4 * columns + 2 * classes) * columns
-    marks = array("I", tables.sides[: 4 * cells])
-    assert UNSURE in marks and UNSURE not in (marks[at] for at in range(cells) if at % columns < known)
-    ends = array("I", [marks[at - at % columns] if mark == UNSURE else mark for at, mark in enumerate(marks)])
-    run, right = finder(tables, ends.tobytes() + tables.sides[4 * cells :]), finder(tables)
+def test_planted_faults(name: str, fault: str, level_name: str) -> None:
+    tables, section = compiled(name), faults(name)[fault].section()
+    with level(level_name):
+        run, right = finder(tables, section), finder(tables)
     assert any(in_parts(run, [text[:cut], text[cut:]]) != right.split(text.encode())
                for _, text in random_texts(name, 300) for cut in range(len(text)))
 
 
-@pytest.mark.parametrize("name", ["tiny-aya", "far"])
-def test_too_many_open_sides(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["tiny-aya", "far", "afmoe, all numbers"])
+def test_too_many_states_ahead(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then a text's end is waited for, and the pieces are the same."""
-    usual = compiled(name)
-    monkeypatch.setattr(two_sided, "steps_left", lambda: 0)
-    few = compiled(name)
-    assert few.columns == (usual.columns[0], usual.columns[0] + 1) and few.columns[1] < usual.columns[1]
-    run = finder(few)
+    usual, right = make_bimachine(SPLITTERS[name]._cascade.visible), finder(compiled(name))
+    monkeypatch.setattr(bimachine, "steps_left", lambda: 0)
+    few = make_bimachine(SPLITTERS[name]._cascade.visible)
+    assert len(few.ahead) == 1 < len(usual.ahead)
+    run = finder(compiled(name), few.section())
     for chance, text in random_texts(name, 60):
         cut = chance.randint(0, len(text))
-        assert in_parts(run, [text[:cut], text[cut:]]) == finder(usual).split(text.encode())
+        assert in_parts(run, [text[:cut], text[cut:]]) == right.split(text.encode())
+
+
+@each_splitter
+def test_too_many_sets_from_the_left(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then a state is one of the marked texts, marks change it, and there are no shuffles; the pieces are the same."""
+    right, marked = finder(compiled(name)), SPLITTERS[name]._cascade.visible
+    monkeypatch.setattr(bimachine, "MAX_SETS", 2)
+    few = make_bimachine(marked)
+    assert len(few.left) == len(marked.rows) and not few.section(shuffled=True)
+    run = finder(compiled(name), few.section())
+    assert run.strategy() == "both sides"
+    for chance, text in random_texts(name, 60):
+        cut = chance.randint(0, len(text))
+        assert in_parts(run, [text[:cut], text[cut:]]) == right.split(text.encode()), text
 
 
 def test_digits_are_held_as_long_as_they_last() -> None:
@@ -143,7 +187,6 @@ def test_digits_are_held_as_long_as_they_last() -> None:
 
 def test_wrong_sizes() -> None:
     tables = compiled("far")
-    for columns in ((0, 1), (3, 2), (tables.columns[0], tables.columns[1] + 1)):
-        with pytest.raises(ValueError, match="tables of two sides of the wrong size"):
-            TwoSided(tables.pages, tables.page_numbers, tables.sides, b"\0\1", tables.symbols - 1, columns)
-    assert json.loads(json.dumps(tables.columns)) == [*tables.columns]
+    for section in (tables.shuffles[:-1], tables.shuffles + b"\0", b"", tables.shuffles[:100]):
+        with pytest.raises(ValueError, match="a bimachine of the wrong size"):
+            TwoSided(tables.pages, tables.page_numbers, section)

@@ -1,4 +1,4 @@
-"""Shuffles: the two automata say where pieces begin, as the automaton of the next piece finds them; the section has them whole."""
+"""Bimachines: the two automata say where pieces begin, as the automaton of the next piece finds them; the section has them whole."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import pytest
 from shares import share
 from upstream import families
 
+from dstok.errors import UnsupportedError
 from dstok.pretokenizer.sources import preset_splits
-from dstok.regex import Split, shuffles
+from dstok.regex import Split, bimachine
+from dstok.regex.bimachine import KINDS, UNSURE, make_bimachine
 from dstok.regex.cascade import Program, compile_splits
-from dstok.regex.shuffles import DROPPED, KEPT, KINDS, MAX_STATES, NO, UNKNOWN, find_sides
 
-HEAD = 4
+NO, KEPT, DROPPED = range(3)
 AROUND = ["", "'", "a", " ", "\n", "é", "漢", "1"]
 MARKS = "!\"#$%&'*+,-./:;<=>@"
 SMALL = {  # where a piece's first character may be told from its second, or only from the text's end
@@ -28,26 +29,28 @@ SEQUENCES = families() | {name: (Split(pattern),) for name, pattern in SMALL.ite
 
 
 class Section(NamedTuple):
-    """A section, taken apart as core/split/shuffles.h describes it; steps by class."""
+    """A section, taken apart as core/split/bimachine.h describes it; steps by class, marks without the state after them."""
 
     kinds: bytes
-    left: list[bytes]
-    right: list[bytes]
-    ahead: list[bytes]
-    verdicts: list[bytes]
-    ahead_verdicts: list[bytes]
+    left: list[list[int]]
+    right: list[list[int]]
+    ahead: list[list[int]]
+    marks: list[list[int]]
+    ahead_marks: list[list[int]]
 
 
 def section_of(program: Program) -> Section:
-    lefts, rights, aheads, classes = program.shuffles[:HEAD]
-    data = iter(program.shuffles[HEAD:])
-
-    def rows(count: int, size: int) -> list[bytes]:
-        return [bytes(islice(data, size)) for _ in range(count)]
-
-    found = Section(rows(1, KINDS)[0], rows(classes, lefts), rows(classes, rights), rows(classes, aheads), rows(lefts, rights),
-                    rows(lefts, aheads))
-    assert not [*data]
+    lefts, rights, aheads, classes = memoryview(program.shuffles)[:16].cast("I")
+    at = 16 + KINDS
+    cells = 4 * lefts * (rights + aheads)
+    marks = iter(memoryview(program.shuffles)[at : at + cells].cast("I"))
+    steps = iter(memoryview(program.shuffles)[at + cells :].cast("H"))
+    taken = [[*islice(marks, size)] for size in (rights, aheads) for _ in range(lefts)]
+    assert all(not cell or cell == UNSURE or cell & 0xFFFF == i % lefts for i, row in enumerate(taken) for cell in row)
+    verdicts = [[cell if cell == UNSURE else cell >> 16 for cell in row] for row in taken]
+    left, right, ahead = ([[*islice(steps, size)] for _ in range(classes)] for size in (lefts, rights, aheads))
+    found = Section(program.shuffles[16:at], left, right, ahead, verdicts[:lefts], verdicts[lefts:])
+    assert not [*marks, *steps]
     return found
 
 
@@ -57,7 +60,7 @@ def verdicts_of(program: Program, text: str) -> list[int]:
     classes = [section.kinds[program.alphabet.class_of(char)] for char in text]
     states = list(accumulate(classes, lambda state, c: section.left[c][state], initial=0))
     sides = list(accumulate(reversed(classes), lambda state, c: section.right[c][state], initial=0))
-    return [section.verdicts[state][side] for state, side in zip(states, reversed(sides))]
+    return [section.marks[state][side] for state, side in zip(states, reversed(sides))]
 
 
 def expected_verdicts(program: Program, text: str) -> list[int]:
@@ -85,36 +88,30 @@ def test_verdicts(name: str) -> None:
 
 @pytest.mark.parametrize("name", SEQUENCES)
 def test_every_state_and_class(name: str) -> None:
-    """The section has each step of both automata, and each verdict."""
+    """The section has each step of the automata, and each mark."""
     program = compile_splits(SEQUENCES[name])
-    sides, section = find_sides(program.visible), section_of(program)
-    assert sides is not None
+    machine, section = make_bimachine(program.visible), section_of(program)
     for symbol in range(program.visible.end):
         kind = section.kinds[symbol]
-        assert [*section.left[kind]] == [row[symbol] for row in sides.left]
-        assert [*section.right[kind]] == [row[symbol] for row in sides.right]
-        if len(sides.ahead) <= MAX_STATES:
-            assert [*section.ahead[kind]] == [row[symbol] for row in sides.ahead]
-    assert [[*row] for row in section.verdicts] == sides.verdicts
-    assert [[*row] for row in section.ahead_verdicts] == (
-        sides.ahead_verdicts if len(sides.ahead) <= MAX_STATES else [[]] * len(sides.left))
-    assert (DROPPED in {verdict for row in sides.verdicts for verdict in row}) == (name == "dropped")
+        for found, rows in ((section.left, machine.left), (section.right, machine.right), (section.ahead, machine.ahead)):
+            assert found[kind] == [row[symbol] for row in rows]
+    assert section.marks == [[cell >> 16 for cell in row] for row in machine.marks]
+    assert (DROPPED in {mark for row in section.marks for mark in row}) == (name == "dropped")
 
 
 @pytest.mark.parametrize("name", SEQUENCES)
 def test_what_is_known_ahead(name: str) -> None:
-    """A verdict ahead is that of the text with any continuation, and unknown only where two of them differ."""
+    """A mark ahead is that of the text with any continuation, and unsure only where two of them differ."""
     program = compile_splits(SEQUENCES[name])
-    sides = find_sides(program.visible)
-    assert sides is not None
-    full = frozenset(range(len(sides.right)))
+    machine = make_bimachine(program.visible)
+    full = frozenset(range(len(machine.right)))
     reached = {(0, full)}
     for number, states in (queue := [(0, full)]):
-        for left, row in enumerate(sides.verdicts):
+        for left, row in enumerate(machine.marks):
             possible = {row[state] for state in states}
-            assert sides.ahead_verdicts[left][number] == (possible.pop() if len(possible) == 1 else UNKNOWN)
+            assert machine.ahead_marks[left][number] == (possible.pop() if len(possible) == 1 else UNSURE)
         for symbol in range(program.visible.end):
-            pair = sides.ahead[number][symbol], frozenset(sides.right[state][symbol] for state in states)
+            pair = machine.ahead[number][symbol], frozenset(machine.right[state][symbol] for state in states)
             if pair not in reached:
                 reached.add(pair)
                 queue.append(pair)
@@ -123,15 +120,15 @@ def test_what_is_known_ahead(name: str) -> None:
 def test_they_are_minimal() -> None:
     """As small as the table of docs/rules.md says."""
     for name, expected in (("deepseek-v3", (16, 13)), ("qwen-2", (12, 7)), ("minimax", (18, 24))):
-        sides = find_sides(compile_splits(*preset_splits(name)).visible)
-        assert sides is not None
-        assert (len(sides.left), len(sides.right)) == expected
+        machine = make_bimachine(compile_splits(*preset_splits(name)).visible)
+        assert (len(machine.left), len(machine.right)) == expected
 
 
 def test_too_many_states(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shuffles need few states and classes; a pattern from both sides is read without them."""
+    v3 = compile_splits(*preset_splits("deepseek-v3"))
     assert compile_splits([Split("a{40}|.|\n")]).shuffles == b""
-    monkeypatch.setattr(shuffles, "MAX_SETS", 8)
-    assert find_sides(compile_splits(*preset_splits("deepseek-v3")).visible) is None
-    monkeypatch.undo()
-    monkeypatch.setattr(shuffles, "MAX_CLASSES", 3)
-    assert compile_splits(*preset_splits("deepseek-v3")).shuffles == b""
+    with pytest.raises(UnsupportedError, match="more than 8 states from the right"):
+        make_bimachine(v3.visible, 8)
+    monkeypatch.setattr(bimachine, "MAX_CLASSES", 3)
+    assert make_bimachine(v3.visible).section(shuffled=True) == b"" != make_bimachine(v3.visible).section()
