@@ -145,8 +145,8 @@ cdef extern from "bpe/piece_cache.h":
     const uint32_t *piece_elsewhere(
         const PieceTable *t, const uint32_t *side, uint64_t value, uint32_t *count) noexcept nogil
     uint32_t *piece_emit(
-        const Implementation *level, const PieceTable *t, const uint32_t *side, const uint64_t *values, int at, int stop,
-        uint32_t *out) noexcept nogil
+        const Implementation *level, const PieceTable *t, const uint32_t *side, const uint64_t *values, int at,
+        int stop, uint32_t *out) noexcept nogil
     const uint64_t *piece_second(const PieceTable *t, const uint8_t *text, uint32_t length) noexcept nogil
     uint64_t piece_value(
         const PieceTable *t, const uint64_t *line, const uint8_t *text, uint32_t length) noexcept nogil
