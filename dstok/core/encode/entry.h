@@ -25,9 +25,9 @@ static inline PyObject *entry(int i, PyObject *self, PyObject *const *values, Py
 static PyObject *entry_0(PyObject *s, PyObject *const *v, Py_ssize_t c, PyObject *n) { return entry(0, s, v, c, n); }
 static PyObject *entry_1(PyObject *s, PyObject *const *v, Py_ssize_t c, PyObject *n) { return entry(1, s, v, c, n); }
 
-/* Makes a method of a class take `alone`, if Cython has made it of the expected kind. */
-static int entry_open(int i, PyObject *type, const char *name, PyObject *(*alone)(PyObject *self, PyObject *text)) {
-    PyObject *method = PyObject_GetAttrString(type, name);
+/* Makes a method of a class take `alone`, if Cython has made it of the expected kind. Cython gives a PyTypeObject. */
+static int entry_open(int i, void *type, const char *name, PyObject *(*alone)(PyObject *self, PyObject *text)) {
+    PyObject *method = PyObject_GetAttrString((PyObject *)type, name);
     if (method == NULL)
         return -1;
     PyMethodDef *def = Py_IS_TYPE(method, &PyMethodDescr_Type) ? ((PyMethodDescrObject *)method)->d_method : NULL;
