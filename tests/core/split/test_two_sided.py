@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from itertools import product
 
 import pytest
 from real_models import level, levels
@@ -112,6 +113,21 @@ def test_each_level(name: str, level_name: str) -> None:
         cut = len(data[: chance.randrange(len(data))].decode(errors="ignore").encode())
         (found, *state), (expected, *others) = (each.settled_spans(data[:cut], False) for each in (run, alone))
         assert (found.tolist(), state) == (expected.tolist(), others), (data, cut)
+
+
+@pytest.mark.parametrize("level_name", levels())
+@pytest.mark.parametrize("name", ["tiny-aya", "afmoe", "dates", "around"])
+def test_full_chunks_and_one_long_piece(name: str, level_name: str) -> None:
+    """The state from the left is that of the last start, in the chunk after those that are handed over."""
+    tables = compiled(name)
+    with level(level_name):
+        run = finder(tables)
+    with level("automaton"):
+        alone = finder(tables)
+    for many, part, end in product((500, 512, 1000, 1024, 1100, 2000), [*PARTS[:6], "a ", "1 ", "x1", "(a)"], "a1b 漢"):
+        data = (part * many + end * 200).encode()
+        (found, *state), (expected, *others) = (each.settled_spans(data, False) for each in (run, alone))
+        assert (found.tolist(), state) == (expected.tolist(), others), (many, part, end)
 
 
 def test_a_state_from_the_left_is_needed() -> None:
