@@ -31,7 +31,7 @@ static int entry_open(int i, void *type, const char *name, PyObject *(*alone)(Py
     if (method == NULL)
         return -1;
     PyMethodDef *def = Py_IS_TYPE(method, &PyMethodDescr_Type) ? ((PyMethodDescrObject *)method)->d_method : NULL;
-    if (def != NULL && def->ml_flags == (METH_FASTCALL | METH_KEYWORDS)) {
+    if (def != NULL && def->ml_flags == (METH_FASTCALL | METH_KEYWORDS) && entries[i].full == NULL) {
         entries[i].full = (EntryFull)(void (*)(void))def->ml_meth;
         entries[i].alone = alone;
         def->ml_meth = (PyCFunction)(void (*)(void))(i ? entry_1 : entry_0);
