@@ -61,7 +61,8 @@ if [ "$sanitizer" = thread ]; then
 fi
 
 # These go through the levels themselves. Freed memory is kept back by the sanitizer: it cannot be measured.
-sanitized "$python" -m pytest -x --capture=sys tests/core/split/test_kernel.py tests/core/split/test_grid.py tests/core/split/test_words.py tests/core/split/test_matrix.py tests/core/split/test_walk.py tests/core/split/test_linear.py tests/normalizers/test_stretches.py tests/core/bpe/test_piece_table.py \
+sanitized "$python" -m pytest -x --capture=sys tests/core/split/test_kernel.py tests/core/split/test_grid.py tests/core/split/test_words.py tests/core/split/test_matrix.py tests/core/split/test_walk.py tests/core/split/test_linear.py tests/core/split/test_shuffles.py tests/core/split/test_two_sided.py \
+    tests/normalizers/test_stretches.py tests/core/bpe/test_piece_table.py tests/core/bpe/test_borders.py \
     tests/core/bpe/test_bpe_loops.py tests/core/bpe/test_bpe_sections.py tests/fuzzing/test_fuzz.py tests/normalizers/test_normalizers.py \
     tests/formats/test_hostile_files.py tests/compiled/test_image_hostile.py -k 'not memory'
 levels=$(sanitized "$python" -c 'import sys; sys.path.insert(0, "tests/helpers"); import real_models; print(*real_models.levels())')
