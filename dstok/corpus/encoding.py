@@ -177,13 +177,13 @@ def order(count: int, seed: int, name: str) -> Array:
 
 
 class Rolling:
-    """Writes the files `name`, then `name.00001` and so on, as the settings say. `tokenizer`: its name.
+    """Writes the files `name`, then `name.00001` and so on, as the settings say. `tokenizer`: as of `Writer`.
 
     A writer is made when there is something to write: a shard without documents has no files, since readers cannot map
     an empty one.
     """
 
-    def __init__(self, files: Files, name: str, settings: CorpusSettings, tokenizer: str) -> None:
+    def __init__(self, files: Files, name: str, settings: CorpusSettings, tokenizer: tuple[str, str]) -> None:
         self.files, self.name, self.settings, self.tokenizer = files, name, settings, tokenizer
         self.writer: Writer | None = None
         self.number = self.size = 0
@@ -262,7 +262,7 @@ class Job(NamedTuple):
             batches = shuffled(batches, settings.shuffle, shard.name, self.scratch)
         if settings.pack:
             batches = packed(batches, settings.pack, settings.pad_id or 0)
-        rolling = Rolling(files, shard.name, settings, tokenizer.name or tokenizer.fingerprint)
+        rolling = Rolling(files, shard.name, settings, (tokenizer.name or "", tokenizer.fingerprint))
         with files:
             for each in batches:
                 rolling.add(each)

@@ -211,7 +211,7 @@ def _merged(
     """Copies the ids of all, and writes the manifest."""
     sums = dict.fromkeys(SUMS, 0)
     with Files(folder.out, folder.scratch) as files:
-        rolling = Rolling(files, NAME, settings, tokenizer["model"] or tokenizer["fingerprint"])
+        rolling = Rolling(files, NAME, settings, (tokenizer["model"], tokenizer["fingerprint"]))
         for source in sources:
             for shard in read_corpus(source)["shards"]:
                 known, before = read_manifest(source, shard), rolling.documents

@@ -17,7 +17,7 @@ With `pack` each row is a document, and its sequences are the parts of documents
 
 Parquet, Arrow, JSON lines: a row a document, or with `pack` a row for each row of ids. The column `input_ids` is a list
 of ids. Packed rows also have `lengths`: how many ids of each document are in the row, in order. JSON lines also have an
-`id`: the shard's name and the row's number.
+`id`: the shard's name and the row's number. The schema of Parquet and Arrow has `dstok.fingerprint` as metadata.
 """
 
 from __future__ import annotations
@@ -109,14 +109,14 @@ class Writer:
     """Writes documents to the files `name` with the suffixes of a format. `dtype` is that of the ids.
 
     With `packed` ids come in rows, and a document may be in several: `add` gets the number of documents' parts in
-    each row. Without, a row is a document.
+    each row. Without, a row is a document. `tokenizer`: its name ("" for none) and its fingerprint.
     """
 
     suffix = ""  # of the file of ids
 
-    def __init__(self, files: Files, name: str, dtype: str, tokenizer: str, packed: bool) -> None:
+    def __init__(self, files: Files, name: str, dtype: str, tokenizer: tuple[str, str], packed: bool) -> None:
         self.files, self.name, self.dtype = files, name, np.dtype(dtype).newbyteorder("<")
-        self.tokenizer, self.packed = tokenizer, packed
+        (self.model, self.fingerprint), self.packed = tokenizer, packed
         self.file = files.new(name + self.suffix)
         self.open()
 
@@ -155,7 +155,7 @@ class DatatroveWriter(RawWriter):
     suffix, ends_suffix, first = ".ds", ".ds.index", b""
 
     def close(self) -> None:
-        lines = f"{self.tokenizer}|{self.dtype.itemsize}\n{self.end}\n{_metric(self.end)}"
+        lines = f"{self.model or self.fingerprint}|{self.dtype.itemsize}\n{self.end}\n{_metric(self.end)}"
         self.files.new(f"{self.name}.ds.metadata").write(lines.encode())
 
 
@@ -236,7 +236,7 @@ class ParquetWriter(_TableWriter):
         self.pa = needed("pyarrow")
         fields = [("input_ids", self.pa.list_(self.pa.from_numpy_dtype(self.dtype)))]
         fields += [("lengths", self.pa.list_(self.pa.int32()))] if self.packed else []
-        self.schema = self.pa.schema(fields)
+        self.schema = self.pa.schema(fields, {"dstok.fingerprint": self.fingerprint})
         self.sink: Any = self.sink_of()
 
     def sink_of(self) -> Any:

@@ -87,6 +87,17 @@ def test_other_libraries_read_the_folder_as_it_is(format: str) -> None:
     assert sorted(table["input_ids"].to_pylist()) == sorted(ids_of(texts))
 
 
+@pytest.mark.parametrize("pack", [0, 64])
+def test_tables_carry_the_fingerprint(pack: int) -> None:
+    path, fingerprint = json_lines(Path("a.jsonl"), many(40)), dstok.load("deepseek-v3").fingerprint
+    for format in ("parquet", "arrow"):
+        dstok.corpus.tokenize(path, format, format=format, workers=1, pack=pack)
+        [file] = Path(format).glob(f"*.{format}")
+        schema = pq.read_schema(file) if format == "parquet" else pa.ipc.open_file(file).schema
+        assert schema.metadata[b"dstok.fingerprint"].decode() == fingerprint
+        assert json.loads(Path(format, "__dstok__", "plan.json").read_bytes())["tokenizer"]["fingerprint"] == fingerprint
+
+
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("shuffle", [None, 5])
 def test_packed(format: str, shuffle: int | None) -> None:
