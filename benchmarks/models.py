@@ -125,7 +125,7 @@ def same(path: Path) -> str:
 
 
 def row(digest: str, paths: Sequence[Path], speed: bool) -> dict[str, Any]:
-    """What is known of a tokenizer, from its files."""
+    """Describes a tokenizer by its files."""
     names = [path.parent.name for path in paths]
     found: dict[str, Any] = {"tokenizer": digest, "names": names, "date": date.today().isoformat(), "texts": 0,
                              "different": 0}
@@ -203,7 +203,7 @@ def pre_types() -> list[dict[str, Any]]:
 
 
 def page(found: dict[str, Any]) -> str:
-    """The tables: that of the tokenizers, and that of the pre-types."""
+    """Writes two tables: one of the tokenizers, one of the pre-types."""
     versions = ", ".join(f"{name} {number}" for name, number in found["versions"].items())
     dates = sorted({each["date"] for each in found["rows"]})
     setting = (f"{found['machine']['cpu']}, {found['level']}, {found['python']}, "

@@ -102,7 +102,7 @@ def test_parts_that_look_at_tokens() -> None:
 
 
 def test_the_proof_holds() -> None:
-    """The normalizer, of which every code point is tried in a plain way for seconds, at night."""
+    """Tries the normalizer on every code point; that takes seconds, so it runs at night."""
     with few_texts():
         proofs = [check() for name, check in steps(dstok.Tokenizer.from_str(clip())) if name != "normalizer" or PART == 1 or DEEP]
     assert [step.name for step in proofs if step.faults] == []

@@ -59,7 +59,7 @@ static inline uint8_t border_bit(uint32_t token, uint8_t byte) {
 #undef BITS
 }
 
-/* What is known of a token while the signatures are made: of the symbols inside it, and of itself. */
+/* A token while the signatures are made: facts of the symbols inside it, and of the token itself. */
 typedef struct {
     Signature inner, own;
 } Making;

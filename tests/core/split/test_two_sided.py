@@ -35,6 +35,14 @@ def finder(tables: ProgramTables, section: bytes | None = None) -> SpanPass:
     return SpanPass(TwoSided(tables.pages, tables.page_numbers, section or tables.shuffles))
 
 
+def by_shuffles_and_by_windows(name: str, level_name: str) -> list[SpanPass]:
+    tables, found = compiled(name), list[SpanPass]()
+    for each in (level_name, "automaton"):
+        with level(each):
+            found.append(finder(tables))
+    return found
+
+
 def in_parts(run: SpanPass, texts: list[str], keeps: bool = True) -> list[str]:
     """The pieces of a text in parts; without `keeps` the state from the left is forgotten between them."""
     held, left, pieces = b"", 0, list[str]()
@@ -102,11 +110,7 @@ def test_long_texts(name: str, level_name: str) -> None:
 @pytest.mark.parametrize("name", SPLITTERS)
 def test_each_level(name: str, level_name: str) -> None:
     """Texts of a few blocks, or chunks: shuffles, and windows where they cannot tell, cut as windows alone."""
-    tables = compiled(name)
-    with level(level_name):
-        run = finder(tables)
-    with level("automaton"):
-        alone = finder(tables)
+    run, alone = by_shuffles_and_by_windows(name, level_name)
     assert alone.strategy() == "both sides"
     for chance, text in random_texts(name, 60):
         data = (text * chance.choice((1, 3, 9, 200)) + "".join(char * chance.choice((1, 1, 2, 70)) for char in text)).encode()
@@ -120,11 +124,7 @@ def test_each_level(name: str, level_name: str) -> None:
 @pytest.mark.parametrize("name", ["tiny-aya", "afmoe", "dates", "around"])
 def test_full_chunks_and_one_long_piece(name: str, level_name: str) -> None:
     """The state from the left is that of the last start, in the chunk after those that are handed over."""
-    tables = compiled(name)
-    with level(level_name):
-        run = finder(tables)
-    with level("automaton"):
-        alone = finder(tables)
+    run, alone = by_shuffles_and_by_windows(name, level_name)
     for many, part, end in product((500, 512, 1000, 1024, 1100, 2000), [*PARTS[:6], "a ", "1 ", "x1", "(a)"], "a1b 漢"):
         data = (part * many + end * 200).encode()
         (found, *state), (expected, *others) = (each.settled_spans(data, False) for each in (run, alone))
