@@ -378,7 +378,7 @@ def _may_skip(kind: Any, names: tuple[str, ...]) -> bool:
 def _called(self: Any, text: Any, kwargs: dict[str, Any]) -> Any:
     """The result of a call for a text or a list of texts."""
     single = type(text) is str
-    if not single and not (text and type(text) is list and _is_texts(text)):
+    if not single and not (type(text) is list and text and _is_texts(text)):
         return None
     rows = _rows(self, [text] if single else text, kwargs)
     if rows is None:
