@@ -276,6 +276,8 @@ class OutputFile(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         view = memoryview(data).cast("B")
+        if self.whole.file.closed:  # pyarrow writes the end of a Parquet file that an error has discarded
+            return len(view)
         with file_faults(self.final), self.whole.faults():
             self.whole.file.write(view)
         self.hash.update(view)

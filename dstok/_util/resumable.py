@@ -53,8 +53,8 @@ def read_json(path: str, what: str = "JSON", check: Callable[[Any], None] | None
 
 
 def as_json(value: object) -> bytes:
-    """A manifest's bytes."""
-    return json.dumps(value, indent=1, ensure_ascii=False).encode() + b"\n"
+    """A manifest's bytes, with an escape for each byte of a file's name that is no UTF-8."""
+    return json.dumps(value, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
 
 
 def digest(value: object) -> str:

@@ -180,7 +180,8 @@ def _open_megatron(path: str, dtype: str, pack: int) -> TokenFile:
 def _open_parquet(path: str, dtype: str, pack: int) -> TokenFile:
     """A Parquet file. Each row group is read whole."""
     with about(path):
-        file = needed("pyarrow.parquet").ParquetFile(path, memory_map=True, pre_buffer=False)
+        source = needed("pyarrow").memory_map(os.fsencode(path))  # as bytes: pyarrow takes no str that is not UTF-8
+        file = needed("pyarrow.parquet").ParquetFile(source, pre_buffer=False)
         sizes = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
     return _table(path, sizes, lambda group: file.read_row_group(group, use_threads=False), pack)
 
@@ -189,7 +190,7 @@ def _open_arrow(path: str, dtype: str, pack: int) -> TokenFile:
     """A file of Arrow's IPC format, a record batch at a time."""
     with about(path):
         pa = needed("pyarrow")
-        file = pa.ipc.open_file(pa.memory_map(path))
+        file = pa.ipc.open_file(pa.memory_map(os.fsencode(path)))
         sizes = [file.get_batch(i).num_rows for i in range(file.num_record_batches)]
     return _table(path, sizes, file.get_batch, pack)
 

@@ -7,6 +7,7 @@ bounds memory. Every error of pyarrow about a broken file becomes a `FileError` 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -76,7 +77,7 @@ def about(path: str) -> Iterator[None]:
 def _parquet(path: str) -> Any:
     parquet = needed("pyarrow.parquet")
     with about(path):
-        return parquet.ParquetFile(path, pre_buffer=False)
+        return parquet.ParquetFile(needed("pyarrow").OSFile(os.fsencode(path)), pre_buffer=False)
 
 
 def _of_parquet(file: InputFile, start: int, stop: int, field: str) -> Iterator[tuple[int, Any]]:
@@ -95,7 +96,7 @@ def _open_arrow(path: str, options: Any = None) -> Any:
     """The reader of an Arrow file, or of a stream as `datasets` writes it."""
     pa = needed("pyarrow")
     with about(path):
-        source = pa.OSFile(path)  # not mapped: a file that is cut while it is read would end the process
+        source = pa.OSFile(os.fsencode(path))  # not mapped: a file that is cut while it is read would end the process
         try:
             return pa.ipc.open_file(source, options=options)
         except pa.ArrowInvalid:

@@ -69,15 +69,15 @@ HARMLESS = frozenset({  # members of a backend that change neither its vocabular
     "num_special_tokens_to_add", "decoder", "model", "normalizer", "post_processor", "pre_tokenizer",
     "no_padding", "enable_padding", "no_truncation", "enable_truncation",
 })
-QUICK = frozenset({"add_special_tokens", "return_attention_mask", "return_token_type_ids"})
-DECODING = frozenset({"skip_special_tokens", "spaces_between_special_tokens"})  # the library passes over the second
+# Sets, since `datasets` sorts these when it hashes a tokenizer with the members of its class, and no frozenset.
+QUICK = {"add_special_tokens", "return_attention_mask", "return_token_type_ids"}
+DECODING = {"skip_special_tokens", "spaces_between_special_tokens"}  # the library passes over the second
 # A keyword, the name of its result, and the member of a row that holds it.
 MEMBERS = (("return_token_type_ids", "token_type_ids", "type_ids"),
            ("return_attention_mask", "attention_mask", "attention_mask"))
 # The methods that a call goes on to; in 5.x only the first.
 ENCODING = ("_encode_plus", "_batch_encode_plus", "encode_plus", "batch_encode_plus", "_call_one")
 _classes: WeakKeyDictionary[type, dict[str, type]] = WeakKeyDictionary()
-_running = threading.local()  # for the method that runs: its tokenizer, and the replacement of the backend
 
 
 def accelerate(tokenizer: T, *, strict: bool = False, special: ChatSpecial = "all") -> T:
@@ -188,7 +188,7 @@ def _members(base: Any, special: str) -> dict[str, Any]:
 
 
 def _get_backend(self: Any) -> Any:
-    owner, stand_in = getattr(_running, "now", (None, None))
+    owner, stand_in = getattr(StandIn.running, "now", (None, None))
     if owner is self:
         return stand_in
     backing = self.__dict__.get(ATTRIBUTE)
@@ -229,15 +229,15 @@ def _standing_in(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(method)
     def run(self: Any, *args: Any, **kwargs: Any) -> Any:
-        before, backing = getattr(_running, "now", (None, None)), self.__dict__.get(ATTRIBUTE)
+        before, backing = getattr(StandIn.running, "now", (None, None)), self.__dict__.get(ATTRIBUTE)
         if before[0] is self or backing is None:  # methods also run while a tokenizer is made
             return method(self, *args, **kwargs)
         stand_in = StandIn(backing)
-        _running.now = self, stand_in
+        StandIn.running.now = self, stand_in
         try:
             result = method(self, *args, **kwargs)
         finally:
-            _running.now = before
+            StandIn.running.now = before
             stand_in.release()
         if isinstance(result, BatchEncoding) and type(vars(result)["_encodings"]) is list:
             vars(result)["_encodings"] = LazyEncodings(vars(result)["_encodings"])  # made when they are taken out
@@ -252,6 +252,7 @@ class StandIn:
     From the first look at the settings until they are read by `encode_batch` the backing's lock is held.
     """
 
+    running = threading.local()  # for the method that runs: its tokenizer, and the replacement of the backend
     _backing: Backing
     _holds = False
 
@@ -378,7 +379,7 @@ def _may_skip(kind: Any, names: tuple[str, ...]) -> bool:
 def _called(self: Any, text: Any, kwargs: dict[str, Any]) -> Any:
     """The result of a call for a text or a list of texts."""
     single = type(text) is str
-    if not single and not (text and type(text) is list and _is_texts(text)):
+    if not single and not (type(text) is list and text and _is_texts(text)):
         return None
     rows = _rows(self, [text] if single else text, kwargs)
     if rows is None:

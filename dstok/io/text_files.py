@@ -225,6 +225,9 @@ def open_source(path: str, progress: Any = None) -> Iterator[Source]:
         if sys.stdin is None:
             raise FileError("standard input: it is closed")
         name, raw = STDIN, sys.stdin.buffer
+    elif os.path.isdir(path):
+        raise FileError(f"{path}: is a directory: name its files, {os.path.join(path, '*')}, or all below it by find "
+                        "-type f")
     else:
         with file_faults(path, OF_FILES):
             name, raw = path, open(path, "rb")

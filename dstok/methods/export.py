@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from dstok._util.arguments import explained
+from dstok._util.arguments import explained, utf8
 from dstok._util.files import StrPath, write_at_once
 from dstok.formats.description import ENDS, TokenizerConfig
 from dstok.formats.tokenizer_config import read_tokenizer_config, write_tokenizer_config
@@ -42,8 +42,8 @@ def to_gguf(
     `config`: the path of a tokenizer_config.json, or its settings, for BOS, EOS, padding, `add_bos_token` and the chat
     template. `architecture`: the value of `general.architecture`; without it, the architecture of the family's first
     models. Returns sentences about the settings that the file does not hold or that llama.cpp reads otherwise. Raises
-    `UnsupportedError` for a setting that GGUF cannot hold, `TokenizerFileError` for a broken config, `ImportError`, and
-    `OSError`.
+    `UnsupportedError` for a setting that GGUF cannot hold, `TokenizerFileError` for a broken config, `TextError` for a
+    lone surrogate in `architecture`, `ImportError`, and `OSError`.
     """
     from dstok.formats.gguf import write_gguf
     from dstok.formats.llama_cpp import CHECK_TEXT, check_hash
@@ -53,6 +53,7 @@ def to_gguf(
     hashes = [check_hash(each) for each in (both[::-1] if settings.add_bos is False else both)]  # the own choice first
     whole = any(token and i not in model.raw_ids and not self._bpe.encodes_to_itself(i)
                 for i, token in enumerate(model.tokens))
+    utf8(architecture or "", replace=False)
     return write_gguf(path, model, settings, hashes, whole, architecture)
 
 

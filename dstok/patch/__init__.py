@@ -140,13 +140,14 @@ def _run(argv: Sequence[str]) -> int:
             path = found.origin if found is not None else None
         else:
             path = argv[0] if os.path.isfile(argv[0]) else shutil.which(argv[0])
-        code: Any = compile(Path(path or argv[0]).read_bytes(), path or argv[0], "exec", dont_inherit=True)
+        file = os.path.abspath(path or argv[0])
+        code: Any = compile(Path(file).read_bytes(), file, "exec", dont_inherit=True)
     except (ImportError, SyntaxError, ValueError, OSError) as error:
         print(f"dstok.patch: expected a Python program, found {argv[0]}: {error}", file=sys.stderr)
         return 2
     if found is None and not sys.flags.safe_path:
-        sys.path[0] = os.path.dirname(os.path.abspath(str(path)))
-    vars(program).update(__file__=path, __spec__=found, __package__=found.parent if found else None)
+        sys.path[0] = os.path.dirname(os.path.realpath(file))
+    vars(program).update(__file__=file, __spec__=found, __package__=found.parent if found else None)
     sys.argv, sys.modules["__main__"] = [str(path), *argv[1:]], program
     libraries = start()
     os.environ["DSTOK_PATCH"] = ",".join(libraries)  # for children, if there is the .pth file

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dstok._util.arguments import whole_number
+from dstok._util.arguments import utf8, whole_number
 from dstok._util.json_value import shown
 from dstok.errors import ArgumentError, UnsupportedError
 from dstok.formats.byte_alphabet import BYTE_TO_CHAR, decoded_bytes, is_spelling
@@ -41,7 +41,7 @@ class BpeTrainer:
         setting. It saves memory: often half of the pieces occur once.
     continuing_subword_prefix, end_of_word_suffix: refused, since with them upstream's answer changes from run to run.
 
-    Raises `ArgumentError`, and `UnsupportedError` for a prefix or suffix.
+    Raises `ArgumentError`, `TextError` for a lone surrogate, and `UnsupportedError` for a prefix or suffix.
 
     >>> BpeTrainer(vocab_size=300, special_tokens=["<s>"]).special_tokens[0].content
     '<s>'
@@ -80,10 +80,11 @@ class BpeTrainer:
                 raise ArgumentError(f"expected a list as {name}, found {type(values).__name__}", name)
             checked[name] = tuple(values)
         checked["special_tokens"] = tuple(map(_special_token, checked["special_tokens"]))
-        for text in checked["initial_alphabet"]:
+        for text in (*(token.content for token in checked["special_tokens"]), *checked["initial_alphabet"]):
             if not isinstance(text, str):
                 raise ArgumentError(f"expected an initial_alphabet of str, found {type(text).__name__}",
                                     "initial_alphabet")
+            utf8(text, replace=False)
         vars(self).update(checked)
 
     @staticmethod

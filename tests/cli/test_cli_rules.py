@@ -37,7 +37,7 @@ def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (["count", "--max-tokens", "-1"], "'-1'"),
     (["count", "--max-tokens", "1e3"], "'1e3'"),
     (["count", "none"], "none: no such file or directory"),
-    (["dump", "."], ".: is a directory"),
+    (["dump", "."], ".: is a directory: name its files, ./*, or all below it by find"),
     (["encode", "-o", "no/file", "."], "no/file: no such file or directory"),
     (["decode", "--jsonl", "--format", "u32"], "--jsonl"),
     (["chunk"], "--max-tokens"),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import bz2
+import gc
 import gzip
 import hashlib
 import json
 import lzma
 import struct
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +71,18 @@ def test_a_bad_line(what: str, shard_bytes: int) -> None:
     [listed] = [json.loads(line) for path in Path("skipped/__dstok__/skipped").iterdir() for line in path.open()]
     assert listed["line"] == 201 and listed["file"].endswith("a.jsonl")
     assert [ids.tolist() for ids in dstok.corpus.open("skipped")] == ids_of(GOOD)
+
+
+@pytest.mark.parametrize("format", ["parquet", "arrow"])
+def test_a_file_that_an_error_leaves_unfinished(format: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """pyarrow's writer is freed without a word about it."""
+    heard = list[Any]()
+    monkeypatch.setattr(sys, "unraisablehook", heard.append)
+    Path("a.jsonl").write_bytes((BEFORE + AFTER) * 60 + b"broken")
+    with pytest.raises(FileError, match="line 24001"):
+        tokenize("a.jsonl", format=format)
+    gc.collect()
+    assert not heard and not finals()
 
 
 @pytest.mark.parametrize("data", [

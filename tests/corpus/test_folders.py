@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from cli_process import fails, ok, run
 from corpora_made import checksums, ids_of, many, two_files
@@ -35,6 +38,21 @@ def test_all_is_well(format: str) -> None:
     tokenize(format=format)
     tokenize("packed", format=format, pack=32, shuffle=1)
     assert [*verify("out"), *verify("packed")] == []
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names are text here")
+@pytest.mark.parametrize("format", FORMATS)
+def test_names_that_are_no_utf_8(format: str) -> None:
+    """pyarrow encodes a name that is str strictly."""
+    name, texts = os.fsdecode(b"names/\xff"), many(20)
+    Path("names").mkdir()
+    Path(f"{name}.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts), encoding="utf-8")
+    table = pa.table({"text": texts})
+    with open(f"{name}.parquet", "wb") as parquet, open(f"{name}.arrow", "wb") as arrow, pa.ipc.new_file(arrow, table.schema) as file:
+        pq.write_table(table, parquet)
+        file.write_table(table)
+    dstok.corpus.tokenize("names", "odd", format=format, workers=1)
+    assert list(verify("odd")) == [] and [ids.tolist() for ids in dstok.corpus.open("odd")] == ids_of(texts) * 3
 
 
 @pytest.mark.parametrize("format", ["parquet", "arrow"])

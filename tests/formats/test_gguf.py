@@ -18,7 +18,7 @@ from smaller_models import smaller_json
 from upstream import pre_tokenizer
 
 import dstok
-from dstok.errors import DstokError, TokenizerFileError, UnsupportedError
+from dstok.errors import DstokError, TextError, TokenizerFileError, UnsupportedError
 from dstok.formats.components import GPT2_PATTERN
 from dstok.formats.description import AddedToken, TokenizerConfig
 from dstok.formats.gguf import ARRAYS, describe_gguf, read_gguf
@@ -107,6 +107,8 @@ def test_replaced_at_once(tmp_path: Path) -> None:
         dstok.Tokenizer.from_str(model_json()).to_gguf(path)
     with pytest.raises(FileNotFoundError):
         dstok.load("deepseek-v3").to_gguf(tmp_path / "nowhere" / "x.gguf")
+    with pytest.raises(TextError, match=r"U\+DCFF"):  # the command has it for a byte that is no UTF-8
+        dstok.load("deepseek-v3").to_gguf(path, architecture="\udcff")
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
 
 

@@ -65,7 +65,8 @@ def inputs(rng: random.Random, specials: Sequence[str]) -> tuple[tuple[Any, ...]
         return rng.choice([(some(),), (some(), some()), ([some(), some()],)]), {"is_split_into_words": True}
     if shape == 10:
         return ([(text(rng, specials), text(rng, specials)) for _ in range(2)],), {}
-    return rng.choice([(None,), (5,), ([5],), ([None, "a"],), (["a", ["b", "c"]],), (("a", "b"),), (b"a",)]), {}
+    return rng.choice([(None,), (5,), ([5],), ([None, "a"],), (["a", ["b", "c"]],), (("a", "b"),), (b"a",),
+                       (np.array(["a", "b"]),)]), {}
 
 
 def call(rng: random.Random, size: int, specials: Sequence[str]) -> Call:

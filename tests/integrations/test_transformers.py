@@ -372,6 +372,19 @@ def test_in_a_spawned_process(tmp_path: Path) -> None:
     assert found.stdout.decode().strip() == f"{tok(TEXT)['input_ids']} True"
 
 
+@pytest.mark.parametrize("special", ["all", "template"])
+def test_datasets_gives_a_tokenizer_one_hash_in_each_process(special: str, tmp_path: Path) -> None:
+    """By the hash of what it maps with, `Dataset.map` finds its cache."""
+    pytest.importorskip("datasets")
+    code = ("import sys; from datasets.fingerprint import Hasher; from transformers import AutoTokenizer\n"
+            "import dstok.integrations.transformers as fast; tok = AutoTokenizer.from_pretrained(sys.argv[1])\n"
+            "tok = fast.accelerate(tok, strict=True, special=sys.argv[2])\n"
+            "print(Hasher.hash(tok), Hasher.hash(lambda texts: tok(texts)), tok.add_tokens(['new']), Hasher.hash(tok))")
+    one, other = (subprocess.run([sys.executable, "-c", code, folder("llama", tmp_path), special], check=True, text=True, stdout=subprocess.PIPE,
+                                 env={**os.environ, "PYTHONHASHSEED": seed}).stdout.split() for seed in "12")
+    assert one == other and one[0] != one[3]
+
+
 def test_nothing_keeps_a_backend(tmp_path: Path) -> None:
     import weakref
 

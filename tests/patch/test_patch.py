@@ -83,6 +83,15 @@ def test_a_program_with_tiktoken(of_tiktoken: Path) -> None:
                      "transformers is not patched: the program did not import it, or no tokenizers of it"]
 
 
+def test_a_program_by_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python makes `__file__` absolute, and puts the folder that a symbolic link leads to first on its path."""
+    (tmp_path / "code").mkdir()
+    (tmp_path / "link.py").symlink_to("code/program.py")
+    monkeypatch.chdir(tmp_path)
+    for name in ("code/program.py", "link.py"):
+        both(Path(name), "import sys; print(__file__, sys.argv, sys.path[0], (lambda: 0).__code__.co_filename)", "a")
+
+
 def test_a_program_with_langchain(tmp_path: Path) -> None:
     pytest.importorskip("langchain_text_splitters")
     assert "tiktoken 0.14.0: deepseek_v3 runs on dstok" in both(tmp_path / "program.py", LANGCHAIN)

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,15 @@ def test_repeat(inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (inputs / "sub" / "0.txt").write_text("other words, other words", encoding="utf-8")
     run("data", "--repeat", "tok/train.json", "--workers", "1", code=DIFFERENT)
     assert "different: counts" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names are text here")
+def test_a_name_that_is_no_utf_8(inputs: Path) -> None:
+    (inputs / "a.jsonl").rename(inputs / os.fsdecode(b"\xff.jsonl"))
+    for _ in "ab":
+        run("data", *SETTINGS, "--out", os.fsdecode(b"tok\xff"))
+    run("data", "--repeat", os.fsdecode(b"tok\xff/train.json"))
+    run("count", "data", *LIKE, "--out", "a.counts")
 
 
 def test_drop_below(inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:

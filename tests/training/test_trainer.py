@@ -9,7 +9,7 @@ import pytest
 from tokenizers import AddedToken, pre_tokenizers, trainers
 
 from dstok import UnsupportedError
-from dstok.errors import ArgumentError
+from dstok.errors import ArgumentError, TextError
 from dstok.training import BpeTrainer
 from dstok.training.trainer import FirstTokens
 
@@ -52,6 +52,13 @@ def test_affixes(affix: str) -> None:
 def test_wrong_settings(settings: dict[str, Any], fault: str) -> None:
     with pytest.raises(ArgumentError, match=fault):
         BpeTrainer(**settings)
+
+
+@pytest.mark.parametrize("name", ["special_tokens", "initial_alphabet"])
+def test_lone_surrogates(name: str) -> None:
+    """The command has them for bytes that are no UTF-8."""
+    with pytest.raises(TextError, match="found the lone surrogate U\\+DCFF at code point 1"):
+        BpeTrainer(**dict[str, Any]({name: ["a", "b\udcff"]}))
 
 
 def test_unknown_settings() -> None:
