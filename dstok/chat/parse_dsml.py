@@ -16,7 +16,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache, partial
 
-from dstok.chat.answers import EXCERPT, Answer, Delimiters, Delta, Direct, MethodParser, TextBuffer, delimiters, escaped
+from dstok.chat.answers import (
+    EXCERPT, Answer, Delimiters, Delta, Direct, State, StateParser, TextBuffer, delimiters, escaped,
+)
 from dstok.chat.writer import BOS, CLOSE, DSML, EOS, OPEN, Dialect
 
 INVOKE, PARAMETER, TEXT, JSON = 'invoke name="', "parameter name=", 'true">', 'false">'
@@ -201,22 +203,24 @@ HEADER = ' name="'
 TYPES = ('" string="true">', '" string="false">')
 
 
-class StrictParser(MethodParser):
+class StrictParser(StateParser):
     """`feed` parts, then `finish`. `raises`: the class of the reference's error about a call."""
 
     def __init__(self, answer: Answer, thinking: bool, tools: bool, dialect: Dialect, raises: str) -> None:
-        super().__init__(answer, self._reasoning if thinking else self._content, raises)
         self.block, self.invoke = f"\n\n<{DSML}{dialect.block}", f"<{DSML}{dialect.invoke}"
         self.invoke_end, self.parameter_end = f"</{DSML}{dialect.invoke}", f"/{DSML}{dialect.parameter}"
         starts = (self.block,) if tools else ()
-        self.reasoning_end, self.content_end = delimiters(CLOSE, *starts), delimiters(EOS, *starts)
-        self.block_edges = delimiters(self.invoke, f"</{DSML}{dialect.block}>")
-        self.call_edges = delimiters(f"<{DSML}{dialect.parameter}", self.invoke_end)
-        self.key_end, self.value_end = delimiters(*TYPES, self.parameter_end), delimiters(self.parameter_end)
-        self.eos, self.names = delimiters(EOS), set[str]()
-        self.before_tag = self._expect  # reads what stands before the next tag of a call
+        super().__init__(answer, self._reasoning if thinking else self._content, {
+            self._reasoning: delimiters(CLOSE, *starts), self._content: delimiters(EOS, *starts),
+            self._between: delimiters(self.invoke, f"</{DSML}{dialect.block}>"),
+            self._inside: delimiters(f"<{DSML}{dialect.parameter}", self.invoke_end), self._header: delimiters(HEADER),
+            self._key: delimiters(*TYPES, self.parameter_end), self._value: delimiters(self.parameter_end),
+            self._after: delimiters(EOS), self._ended: delimiters(EOS),
+        }, (self._between, self._inside, self._header, self._key, self._after), raises)
+        self.names = set[str]()
+        self.before_tag = self._expect  # takes what stands before the next tag of a call
         self.tail = self.forbidden = ""  # the end of a value, or of content, that may belong to the next delimiter
-        self.is_text = self.ended = self.at_tag = False  # at_tag: nothing has been read after a tag of the block
+        self.is_text = False
 
     def finish(self) -> None:
         """Ends the completion. Raises `ChatError` if it may not end here."""
@@ -227,9 +231,9 @@ class StrictParser(MethodParser):
             raise self.error("expected the end token or a tool block, found the end", "AssertionError")
         if state in (self._header, self._key, self._value):
             raise self.error("expected the end of a parameter, found the end")
-        if state == self._after and rest:
+        if state in (self._after, self._ended) and rest:
             raise self.error("expected the end token, found other text", "AssertionError")
-        if state == self._between and (rest or not self.at_tag):
+        if state == self._between and rest:
             self._expect(rest)
             raise self.error("expected a call or the end of the block, found the end")
         if state == self._inside:
@@ -239,59 +243,42 @@ class StrictParser(MethodParser):
             raise self.error(f"expected no {self.forbidden} in reasoning and content, found one", "AssertionError")
 
     def direct(self) -> Direct | None:
-        states = {self._reasoning: self.answer.thinks, self._content: self.answer.says}
+        states: dict[State, Direct] = {self._reasoning: self.answer.thinks, self._content: self.answer.says}
         return None if "<" in self.tail or "｜" in self.tail else states.get(self.state)
 
     def _expect(self, text: str) -> None:
         if text != ">\n":
             raise self.error(f"expected '>\\n' after a tag, found {text[:EXCERPT]!r}")
 
-    def _passing(self, delimiters: Delimiters, say: Callable[[str], None]) -> str:
-        """Passes text on up to the first delimiter; notes a token that is forbidden there."""
-        before, delimiter = self.reader.passing(delimiters)
+    def _pass(self, before: str, delimiter: str, say: Callable[[str], None]) -> None:
+        """Passes text on; notes a token that is forbidden there."""
         seen = self.tail + before
         if not self.forbidden and ("｜" in seen or "think>" in seen):
             self.forbidden = next((token for token in FORBIDDEN if token in seen), "")
         self.tail = "" if delimiter else seen[-MAX_TOKEN:]
         say(before)
-        return delimiter
 
-    def _reasoning(self) -> bool:
-        delimiter = self._passing(self.reasoning_end, self.answer.think)
+    def _reasoning(self, before: str, delimiter: str) -> None:
+        self._pass(before, delimiter, self.answer.think)
         if delimiter == self.block:
             raise self.error("expected </think>, found a tool block", "AssertionError")
         if delimiter:
             self.state = self._content
-        return bool(delimiter)
 
-    def _content(self) -> bool:
-        delimiter = self._passing(self.content_end, self.answer.say)
-        if delimiter == EOS:
-            self.ended, self.state = True, self._after
-        elif delimiter:
-            self.at_tag, self.state = True, self._between
-        return bool(delimiter)
+    def _content(self, before: str, delimiter: str) -> None:
+        self._pass(before, delimiter, self.answer.say)
+        if delimiter:
+            self.state = self._ended if delimiter == EOS else self._between
 
-    def _between(self) -> bool:
-        read = self.reader.until(self.block_edges)
-        self.at_tag = self.at_tag and read is None and not self.reader.held
-        if read is not None:
-            self._expect(read[0])
-            self.before_tag, self.state = self._begin, self._inside if read[1] == self.invoke else self._after
-        return read is not None
+    def _between(self, before: str, delimiter: str) -> None:
+        self._expect(before)
+        self.before_tag, self.state = self._begin, self._inside if delimiter == self.invoke else self._after
 
-    def _inside(self) -> bool:
-        """Reads in a call up to a parameter, or the end of the call."""
-        read = self.reader.until(self.call_edges)
-        if read is None:
-            return False
-        self.before_tag(read[0])
-        if read[1] == self.invoke_end:
-            self.answer.argue("}")
-            self.at_tag, self.state = True, self._between
-        else:
-            self.state = self._header
-        return True
+    def _inside(self, before: str, delimiter: str) -> None:
+        """Takes in a call what is before a parameter, or the end of the call."""
+        self.before_tag(before)
+        self.answer.argue("}" if delimiter == self.invoke_end else "")
+        self.state = self._between if delimiter == self.invoke_end else self._header
 
     def _begin(self, text: str) -> None:
         before, named, rest = text.partition(NAME)
@@ -302,21 +289,12 @@ class StrictParser(MethodParser):
         self.answer.call(rest[: len(rest) - len(end)])
         self.answer.argue("{")
 
-    def _header(self) -> bool:
-        ahead = self.reader.ahead(EXCERPT)
-        if len(ahead) < len(HEADER):
-            return False
-        if not ahead.startswith(HEADER):
-            raise self.error(f"expected the name of a parameter, found {ahead!r}")
-        self.reader.skip(len(HEADER))
+    def _header(self, before: str, delimiter: str) -> None:
+        if before:
+            raise self.error(f"expected the name of a parameter, found {before[:EXCERPT]!r}")
         self.state = self._key
-        return True
 
-    def _key(self) -> bool:
-        read = self.reader.until(self.key_end)
-        if read is None:
-            return False
-        name, delimiter = read
+    def _key(self, name: str, delimiter: str) -> None:
         if delimiter == self.parameter_end:
             raise self.error(f"expected the type of a parameter, found {name[:EXCERPT]!r}")
         if name in self.names:
@@ -325,10 +303,8 @@ class StrictParser(MethodParser):
         self.answer.argue((', "' if self.names else '"') + escaped(name) + '": ' + '"' * self.is_text)
         self.names.add(name)
         self.tail, self.state = "", self._value
-        return True
 
-    def _value(self) -> bool:
-        before, delimiter = self.reader.passing(self.value_end)
+    def _value(self, before: str, delimiter: str) -> None:
         text = self.tail + before
         # "<" or "<\n" belongs to the end.
         end = text[-2:] if not delimiter else next((end for end in ("<", "<\n") if text.endswith(end)), None)
@@ -336,21 +312,17 @@ class StrictParser(MethodParser):
             raise self.error(f"expected the end of a parameter, found {text[-EXCERPT:]!r}")
         text = text[: len(text) - len(end)]
         self.answer.argue(escaped(text) if self.is_text else text)
-        if not delimiter:
-            self.tail = end
-            return False
-        self.answer.argue('"' * self.is_text)
-        self.tail, self.before_tag, self.state = "", self._expect, self._inside
-        return True
+        self.tail = end
+        if delimiter:
+            self.answer.argue('"' * self.is_text)
+            self.before_tag, self.state = self._expect, self._inside
 
-    def _after(self) -> bool:
-        """Reads after the block, or after the end token."""
-        if self.ended:
-            if self.reader.held:
-                raise self.error("expected nothing after the end token, found more", "AssertionError")
-            return False
-        found = self.reader.until(self.eos)
-        if found is not None and found[0]:
-            raise self.error(f"expected the end token, found {found[0][:EXCERPT]!r}", "AssertionError")
-        self.ended = found is not None
-        return self.ended
+    def _after(self, before: str, delimiter: str) -> None:
+        """Takes what is after the block."""
+        if before:
+            raise self.error(f"expected the end token, found {before[:EXCERPT]!r}", "AssertionError")
+        self.state = self._ended
+
+    def _ended(self, before: str, delimiter: str) -> None:
+        if before or delimiter:
+            raise self.error("expected nothing after the end token, found more", "AssertionError")
