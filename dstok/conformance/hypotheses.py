@@ -86,15 +86,16 @@ class Pipeline:
 
     def pieces(self, text: str, override: Callable[[str], int] | None = None) -> list[str]:
         """The pieces of a text, with some characters treated as members of other classes."""
-        symbols, futile = list(map(override or self.guide.alphabet.class_of, text)), set[tuple[int, int]]()
-        program = self.guide.program
-        if not isinstance(program, Program) and not self.guide.model.merges_characters:
-            return [text[start:end] for start, end in pairwise([0, *piece_ends(program.visible, symbols)])]
-        pieces, at = [], 0
-        while at < len(text):
-            start, at = at, longest_match(self.guide.edges, symbols, at, len(text), self.guide.alphabet.end, futile)
-            pieces.append(text[start:at])
-        return pieces
+        guide, program, futile = self.guide, self.guide.program, set[tuple[int, int]]()
+        if guide.model.merges_characters:  # merges decide where these end, not classes
+            data = text.encode()
+            return [data[start:end].decode() for start, end in guide.model.parts(text)]
+        symbols, ends = list(map(override or guide.alphabet.class_of, text)), [0]
+        if not isinstance(program, Program):
+            ends += piece_ends(program.visible, symbols)
+        while ends[-1] < len(text):
+            ends.append(longest_match(guide.edges, symbols, ends[-1], len(text), guide.alphabet.end, futile))
+        return [text[start:end] for start, end in pairwise(ends)]
 
     def reclassified(self, taken: dict[str, int], text: str) -> Ids:
         """The ids if each character of `taken` were a member of its class there."""
