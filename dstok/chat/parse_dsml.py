@@ -16,9 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache, partial
 
-from dstok.chat.answers import (
-    EXCERPT, Answer, Delimiters, Delta, Direct, State, StateParser, TextBuffer, delimiters, escaped,
-)
+from dstok.chat.answers import EXCERPT, Answer, Delimiters, Delta, Direct, StateParser, TextBuffer, delimiters, escaped
 from dstok.chat.writer import BOS, CLOSE, DSML, EOS, OPEN, Dialect
 
 INVOKE, PARAMETER, TEXT, JSON = 'invoke name="', "parameter name=", 'true">', 'false">'
@@ -243,8 +241,9 @@ class StrictParser(StateParser):
             raise self.error(f"expected no {self.forbidden} in reasoning and content, found one", "AssertionError")
 
     def direct(self) -> Direct | None:
-        states: dict[State, Direct] = {self._reasoning: self.answer.thinks, self._content: self.answer.says}
-        return None if "<" in self.tail or "｜" in self.tail else states.get(self.state)
+        if self.state not in (self._reasoning, self._content) or "<" in self.tail or "｜" in self.tail:
+            return None
+        return self.answer.thinks if self.state == self._reasoning else self.answer.says
 
     def _expect(self, text: str) -> None:
         if text != ">\n":
