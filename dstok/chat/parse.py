@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 from dstok._util.arguments import explained
 from dstok.chat.answers import EXCERPT, Answer, Direct, Message, StateParser, delimiters
 from dstok.chat.parse_dsml import LenientParser, StrictParser
+from dstok.chat.render import VersionName, find_version
 from dstok.chat.v2_v3 import CALL_BEGIN, CALL_END, CALLS_BEGIN, CALLS_END, SEP
-from dstok.chat.versions import VersionName, find_version
 from dstok.chat.writer import CLOSE, DSML, EOS, OPEN
 from dstok.chat.writer import DIALECTS as DIALECTS
 from dstok.errors import ArgumentError, ChatError
