@@ -36,8 +36,7 @@ from dstok.core.bpe.tables import live_merges
 from dstok.core.check import proofs
 from dstok.core.cpu import level as cpu_level
 from dstok.core.encode.pieces import SpanPass
-from dstok.core.split.automaton import Scanner, pack_edges
-from dstok.core.split.piece_finder import PieceFinder
+from dstok.core.split.automaton import pack_edges
 from dstok.errors import DstokError, UnsupportedError
 from dstok.formats.description import TokenizerConfig
 from dstok.regex.ast import character_sets
@@ -285,11 +284,11 @@ class _Checks:
     def masks(self) -> Result:
         """Every code point in some contexts, and every few classes from every state; at each level, and plainly."""
         faults = self.differing("shuffles")
-        passes = [(level, SpanPass(make_plain_finder(self.tables))) for level in self.levels()]
+        (_, automaton), *passes = [(level, SpanPass(make_plain_finder(self.tables))) for level in self.levels()]
         for text in self.texts_of_code_points():
             data = text.encode()
-            expected = self.automaton_pass.spans(data)
-            for level, spans in passes[1:]:  # the first one is the automaton
+            expected = automaton.spans(data)
+            for level, spans in passes:
                 if place := _first_place(spans.spans(data), expected):
                     faults.append(f"{spans.strategy()}, {level}: after {data[max(place - 20, 0) : place]!a}: "
                                   f"{data[place : place + 20]!a}")
@@ -310,14 +309,8 @@ class _Checks:
 
     @lazy
     def automaton_pass(self) -> SpanPass:
-        """The automaton in the model's tables, without rules and shuffles."""
-        s = self.sections
-        for _ in self.levels():  # at the first level, which has no vectors
-            if not len(s["edges"]):
-                return SpanPass(make_plain_finder(self.tables))
-            scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], self.header.symbols)
-            return SpanPass(PieceFinder(scanner))
-        raise AssertionError
+        """The automaton in the model's tables: at the first level there are no rules and shuffles."""
+        return next(SpanPass(make_plain_finder(self.tables)) for _ in self.levels())
 
     def matrix(self) -> Result:
         """The matrix has a bit for each pair of characters that a merge joins: the pairs J of the theorem."""
