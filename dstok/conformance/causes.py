@@ -321,7 +321,7 @@ class Explainer:
 
     def _by_hypothesis(self, small: Difference) -> Cause | None:
         assert not isinstance(small.found, Fault)
-        lengths = list(truncations(self.pipeline, small.text, small.found))
+        lengths = truncations(self.pipeline, small.text, small.found)
         fitting = [one for one in (*self.catalog, *lengths) if one.predict(small.text) == small.found]
         further = texts_of.longer(self.guide, small.text) if any(one in lengths for one in fitting) else ()
         return self._best(small, fitting, further)

@@ -197,11 +197,9 @@ def _by_splitter(pipeline: Pipeline, cause: str, title: str, compiled: Callable[
     return Hypothesis(cause, title, lambda text: pipeline.with_splitter(split, text) if (split := splitter()) else None)
 
 
-def truncations(pipeline: Pipeline, text: str, found: Ids) -> Iterator[Hypothesis]:
+def truncations(pipeline: Pipeline, text: str, found: Ids) -> list[Hypothesis]:
     """The limits of length that may explain the ids of a text of which no character can be left out."""
     reference, count, last, size = pipeline.reference, len(found), len(text) - 1, len(text.encode())
-    if not found or not last > 0:
-        return
     mistakes: list[tuple[str, Callable[[str], Ids]]] = [
         (f"only the first {last:,} characters are read", lambda one: reference(one[:last])),
         (f"only the last {last:,} characters are read", lambda one: reference(one[-last:])),
@@ -210,7 +208,7 @@ def truncations(pipeline: Pipeline, text: str, found: Ids) -> Iterator[Hypothesi
         *((f"only the first {limit:,} bytes are read",
            lambda one, limit=limit: reference(one.encode()[:limit].decode("utf-8", "ignore")))
           for limit in range(size - 1, max(size - 5, 0), -1))]
-    yield from (Hypothesis("truncation", title, predict) for title, predict in mistakes)
+    return [Hypothesis("truncation", title, predict) for title, predict in mistakes if found and last > 0]
 
 
 def _structure_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
