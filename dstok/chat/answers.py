@@ -204,11 +204,15 @@ class StateParser:
         self.reader.add(text)
         delimiter = text
         while delimiter:
-            state, edges = self.state, self.edges[self.state]
-            found = self.reader.until(edges) if state in self.whole else self.reader.passing(edges)
+            edges = self.edges[self.state]
+            found = self.reader.until(edges) if self.state in self.whole else self.reader.passing(edges)
             before, delimiter = found or ("", "")
             if before or delimiter:
-                state(before, delimiter)
+                self.take(before, delimiter)
+
+    def take(self, before: str, delimiter: str) -> None:
+        """Takes the text before a delimiter, and the delimiter, as the state does."""
+        self.state(before, delimiter)
 
     def error(self, message: str, raises: str = "") -> ChatError:
         return ChatError(f"{message} - at character {max(self.reader.fed - self.reader.held, 0)} of the completion; "

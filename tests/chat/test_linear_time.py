@@ -91,7 +91,6 @@ def every_delimiters(monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, ...]]:
         found.add(texts)
         return answers.delimiters(*texts)
 
-    parse_dsml._edges.cache_clear()
     for module in PARSERS:
         monkeypatch.setattr(module, "delimiters", noted)
     for version in VERSIONS:
