@@ -1,10 +1,13 @@
 """The kit's knowledge of a tokenizer: its tokens, the states of its automaton, the characters that lead there.
 
-In: a dstok `Tokenizer`; ids. Out: `Guide`: a shortest way to each state of the automaton, some members of each class to
-stand for it, and characters that make a wrong boundary visible: the ids show one only where a merge would go across it,
-so for each pair of classes the guide looks for characters that "glue": merged as one piece, they give a token across
-the border. A model of characters has no automaton that cuts: its classes are kinds of characters, each in the
-vocabulary or not; its states are the start of a text, and later places. Invariant: the same tokenizer gives the same.
+In: a dstok `Tokenizer`; ids; the generated table of the code points whose general category changed between Unicode
+versions. Out: `Guide`: a shortest way to each state of the automaton, some members of each class to stand for it, and
+characters that make a wrong boundary visible: the ids show one only where a merge would go across it, so for each pair
+of classes the guide looks for characters that "glue": merged as one piece, they give a token across the border. A model
+of characters has no automaton that cuts: its classes are kinds of characters, each in the vocabulary or not; its states
+are the start of a text, and later places. Of a code point its category by version; of two versions the code points that
+differ. Invariant: the same tokenizer gives the same. A code point outside the table has one category in all `VERSIONS`.
+Source: unicode_tables/changes.py.
 """
 
 from __future__ import annotations
@@ -12,12 +15,12 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import accumulate, chain, pairwise, takewhile
+from pathlib import Path
 
 import dstok
 from dstok._util.objects import lazy
-from dstok.conformance.unicode_changes import changed, edges
 from dstok.formats.description import BLANK
 from dstok.inspection.inspection import Inspection
 from dstok.regex.alphabet import Alphabet, build_alphabet
@@ -241,3 +244,54 @@ def spelled(data: bytes) -> str:
         return repr(data.decode())
     except UnicodeDecodeError:
         return repr(data)
+
+
+_table = Path(__file__).with_name("unicode_changes.txt").read_text("utf-8")
+_rows = [row for row in _table.split("\n") if not row.startswith("#")]
+VERSIONS = tuple(_rows[0].split())
+
+
+@cache
+def _changes() -> dict[int, tuple[str, ...]]:
+    """By code point, rising, its category in each version."""
+    found = dict[int, tuple[str, ...]]()
+    for word in " ".join(_rows[1:]).split():
+        span, row = word.split(":")
+        first, _, last = span.partition("-")
+        kinds = tuple(row[at : at + 2] for at in range(0, len(row), 2))
+        found |= dict.fromkeys(range(int(first, 16), int(last or first, 16) + 1), kinds)
+    return found
+
+
+def categories(char: str) -> dict[str, str]:
+    """The general category of a character in each version."""
+    row = _changes().get(ord(char))
+    return dict(zip(VERSIONS, row)) if row else dict.fromkeys(VERSIONS, category_of(ord(char)))
+
+
+def changed() -> tuple[int, ...]:
+    """The code points whose category differs between any two of the versions, rising."""
+    return tuple(_changes())
+
+
+def edges() -> tuple[int, ...]:
+    """First and last of each run of code points that changed together."""
+    rows = _changes()
+    return tuple(code for code, row in rows.items() if not row == rows.get(code - 1) == rows.get(code + 1))
+
+
+@cache
+def moved(version: str, other: str) -> dict[str, str]:
+    """The characters whose categories in `version` and `other` differ, with the category in `version`."""
+    one, two = VERSIONS.index(version), VERSIONS.index(other)
+    return {chr(code): row[one] for code, row in _changes().items() if row[one] != row[two]}
+
+
+@cache
+def stand_in(category: str, code: int) -> str:
+    """The nearest character of this category, in all versions, to a code point."""
+    for distance in range(1, 0x110000):
+        for near in (code - distance, code + distance):
+            if 0 <= near < 0x110000 and near not in _changes() and category_of(near) == category:
+                return chr(near)
+    raise ValueError(f"no code point has the category {category!r}")

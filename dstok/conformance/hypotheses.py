@@ -16,9 +16,8 @@ from itertools import combinations, pairwise, takewhile
 from typing import Any, NamedTuple
 
 from dstok._util.objects import lazy
-from dstok.conformance.automaton_guide import Guide
+from dstok.conformance.automaton_guide import VERSIONS, Guide, moved, stand_in
 from dstok.conformance.naive import Cascade, alternatives_of, as_lazy, longest_match, rewritten
-from dstok.conformance.unicode_changes import VERSIONS, moved, stand_in
 from dstok.errors import DstokError
 from dstok.normalizers import make_normalizer
 from dstok.regex.ast import Concat, Look, Node, Repeat

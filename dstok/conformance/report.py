@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from dstok._util.files import visible
-from dstok.conformance.automaton_guide import Guide, spelled
+from dstok.conformance.automaton_guide import VERSIONS, Guide, categories, spelled
 from dstok.conformance.causes import Cause
-from dstok.conformance.unicode_changes import VERSIONS, categories
 from dstok.conformance.worker import Fault
 from dstok.errors import TextError
 from dstok.tokenizer import Tokenizer

@@ -16,9 +16,8 @@ from itertools import chain, islice, product
 
 from dstok._util.arguments import explained
 from dstok._util.files import reason
-from dstok.conformance.automaton_guide import SURROGATES, Guide, Word
+from dstok.conformance.automaton_guide import SURROGATES, VERSIONS, Guide, Word, moved
 from dstok.conformance.engines import CandidateError
-from dstok.conformance.unicode_changes import VERSIONS, moved
 from dstok.errors import ArgumentError
 from dstok.tokenizer import Tokenizer
 
