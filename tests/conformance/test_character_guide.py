@@ -11,7 +11,6 @@ from character_models import BLANK, PREPEND, added_token, character_json, metasp
 from dstok import Tokenizer
 from dstok.conformance import verify
 from dstok.conformance.automaton_guide import Guide
-from dstok.conformance.hypotheses import Pipeline
 from dstok.conformance.texts import class_cover
 
 MODEL = character_json()
@@ -52,8 +51,8 @@ def test_the_cover_shows_another_model(file: dict[str, Any], k: int) -> None:
 def test_pieces() -> None:
     """The parts of a text are merged alone; a wrong candidate is told by them."""
     model = tokenizer(MODEL)
-    pipeline = Pipeline(Guide(model))
+    guide = Guide(model)
     for text in ("", "abc xy ab", "中文. ab\n", "ü" * 3):
-        assert pipeline.with_splitter(pipeline.pieces, text) == pipeline.reference(text)
+        assert guide.with_splitter(guide.pieces, text) == guide.reference(text)
     report = verify(lambda text: model.encode(text)[::-1], model, model=model, seconds=20, checks=["odd texts"])
     assert report.findings[0].cause == "text lost or changed", f"\n{report}"
