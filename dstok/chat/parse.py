@@ -18,8 +18,7 @@ from dstok.chat.answers import EXCERPT, Answer, Direct, Message, StateParser, de
 from dstok.chat.parse_dsml import LenientParser, StrictParser
 from dstok.chat.render import VersionName, find_version
 from dstok.chat.v2_v3 import CALL_BEGIN, CALL_END, CALLS_BEGIN, CALLS_END, SEP
-from dstok.chat.writer import CLOSE, DSML, EOS, OPEN
-from dstok.chat.writer import DIALECTS as DIALECTS
+from dstok.chat.writer import CLOSE, DIALECTS, DSML, EOS, OPEN
 from dstok.errors import ArgumentError, ChatError
 
 if TYPE_CHECKING:

@@ -57,8 +57,7 @@ def read_request(body: Mapping[str, Any], *, check: bool = False) -> Request:
         raise wrong("an array of messages, or an object with them", body)
     if check:
         return _as_api(body)
-    given = {key: body[key] for key in READ
-             if body.get(key) is not None and body[key] not in SAYS_NOTHING.get(key, ())}
+    given = {key: body[key] for key in READ if body.get(key) is not None and body[key] not in SAYS_NOTHING.get(key, ())}
     thinking = body.get("thinking")
     if thinking is not None:  # DeepSeek's API: {"type": "enabled"}
         given["thinking"] = thinking.get("type") == "enabled" if isinstance(thinking, dict) else thinking

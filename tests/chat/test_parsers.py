@@ -15,7 +15,7 @@ from chat_references import recipe, script, script_of
 from completions import EOS, completion, cuttings, json_completion
 
 from dstok import chat
-from dstok.chat.parse import DIALECTS
+from dstok.chat.writer import DIALECTS
 
 COUNT = {"deep": 20_000, "brief": 50}.get(os.environ.get("DSTOK_PROFILE", ""), 400)
 Result = tuple[Any, ...]
