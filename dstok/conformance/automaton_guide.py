@@ -15,6 +15,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import cache, lru_cache
 from itertools import accumulate, chain, pairwise, takewhile
 from pathlib import Path
@@ -169,11 +170,9 @@ class Guide:
         """By id, the tokens of the vocabulary that are whole text, without added tokens."""
         texts, added = {}, set(self.tokenizer.added_tokens.values())
         for id in self.model.ids():
-            if id not in added:
-                try:
+            with suppress(UnicodeDecodeError):
+                if id not in added:
                     texts[id] = self.tokenizer.decode_bytes([id]).decode()
-                except UnicodeDecodeError:
-                    continue
         return texts
 
     def spell(self, word: Word) -> str:

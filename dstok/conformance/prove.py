@@ -15,7 +15,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from hashlib import sha256
-from itertools import accumulate, chain, islice, pairwise
+from itertools import accumulate, chain, islice, pairwise, product
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -364,22 +364,20 @@ class _Checks:
         """Whole texts, by the calls that encode, twice, so that the piece table is empty first; and the plain way."""
         known, late, faults = list[tuple[str, Literal["all", "none"], list[int]]](), 0, list[str]()
         policies: tuple[Literal["all", "none"], ...] = ("all", "none")
-        for text in self.texts():
-            for special in policies:
-                try:
-                    self.tokenizer.encode(text, special=special)
-                    known.append((text, special, self.naive.ids(text, special == "all")))
-                except (TooLongError, UnsupportedError):
-                    late += 1
+        for text, special in product(self.texts(), policies):
+            try:
+                self.tokenizer.encode(text, special=special)
+                known.append((text, special, self.naive.ids(text, special == "all")))
+            except (TooLongError, UnsupportedError):
+                late += 1
         for level in self.levels():
             tok = self.made()
-            for turn in ("first", "again"):
-                for text, special, ids in known:
-                    found = [tok.encode(text, special=special), tok.encode(text.encode(), special=special)]
-                    if any(one != ids for one in found) or tok.count(text, special=special) != len(ids):
-                        at = next((at for at, (one, other) in enumerate(zip(ids, found[0])) if one != other), len(ids))
-                        faults.append(f"{text[:40]!a}, {level}, {turn}: expected {ids[at : at + 4]} at id {at}, "
-                                      f"found {found[0][at : at + 4]}")
+            for turn, (text, special, ids) in product(("first", "again"), known):
+                found = [tok.encode(text, special=special), tok.encode(text.encode(), special=special)]
+                if any(one != ids for one in found) or tok.count(text, special=special) != len(ids):
+                    at = next((at for at, (one, other) in enumerate(zip(ids, found[0])) if one != other), len(ids))
+                    faults.append(f"{text[:40]!a}, {level}, {turn}: expected {ids[at : at + 4]} at id {at}, "
+                                  f"found {found[0][at : at + 4]}")
         left = f"; {late:,} left out: refused, or with longer pieces" if late else ""
         return f"{len(known):,} texts twice, str and bytes, counted, at {', '.join(cpu_level.levels())}{left}", faults
 
