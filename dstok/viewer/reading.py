@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, pairwise
+from heapq import heapify, heappop, heappush
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -49,8 +50,6 @@ _merges_of: Beside[TokenizerProtocol, MergeTable] = Beside(lambda tokenizer: {
 def merge_steps(tokenizer: TokenizerProtocol, piece: bytes) -> list[Step]:
     """The merges of a whole piece; none if the model takes it whole (`takes_whole_tokens`), loses bytes or ends words.
 
-    The time grows with the square of the length.
-
     >>> import dstok
     >>> [(step.start, step.middle, step.end) for step in merge_steps(dstok.load("deepseek-v3"), b" the")]
     [(0, 1, 2), (2, 3, 4), (0, 2, 4)]
@@ -65,18 +64,31 @@ def merge_steps(tokenizer: TokenizerProtocol, piece: bytes) -> list[Step]:
         starts = accumulate((size for _, size in sizes), initial=0)
         places = [place for at, (char, size) in zip(starts, sizes)
                   for place in range(at, at + size, size if len(model.merge(char.encode())) == 1 else 1)]
-    edges, none, steps = [*places, size], (len(merges), -1), list[Step]()
-    ids = [model.merge(piece[start:end])[0] for start, end in pairwise(edges)]
-    ranks = [merges.get(pair, none)[0] for pair in pairwise(ids)]
-    while ranks and (rank := min(ranks)) != none[0]:
-        at = ranks.index(rank)
-        made = merges[ids[at], ids[at + 1]][1]
-        steps.append(Step(edges[at], edges[at + 1], edges[at + 2], made, rank))
-        ids[at : at + 2] = [made]
-        del edges[at + 1], ranks[at]
-        for near in range(max(at - 1, 0), min(at + 1, len(ranks))):
-            ranks[near] = merges.get((ids[near], ids[near + 1]), none)[0]
-    assert ids == whole, "the steps are those of the tokenizer"
+    ids: list[int | None] = [None] * size
+    ends, befores = [size] * (size + 1), [-1] * size  # of the token that starts at each byte
+    for before, at, end in zip([-1, *places], places, [*places[1:], size]):
+        (ids[at],), ends[at], befores[at] = model.merge(piece[at:end]), end, before
+
+    def joining(at: int) -> list[tuple[int, int, Any, Any, int]]:
+        """(rank, place, left, right, product) of a token and the next one, if a merge joins them."""
+        pair: Any = at >= 0 and ends[at] < size and (ids[at], ids[ends[at]])
+        return [(merges[pair][0], at, *pair, merges[pair][1])] if pair in merges else []
+
+    waiting, steps = [each for at in places for each in joining(at)], list[Step]()
+    heapify(waiting)
+    while waiting:
+        rank, start, left, right, made = heappop(waiting)
+        middle = ends[start]
+        if ids[start] != left or middle >= size or ids[middle] != right:
+            continue  # one of the two has been merged since
+        end = ends[middle]
+        ids[start], ids[middle], ends[start] = made, None, end
+        steps.append(Step(start, middle, end, made, rank))
+        if end < size:
+            befores[end] = start
+        for each in (*joining(befores[start]), *joining(start)):
+            heappush(waiting, each)
+    assert [id for id in ids if id is not None] == whole, "the steps are those of the tokenizer"
     return steps
 
 
