@@ -38,7 +38,7 @@ from benchmarks.machine import commit, machine, python
 from benchmarks.process import Launcher, default_cores
 from benchmarks.summary import OURS, CaseSummary, best_peer, figure, summarise
 from benchmarks.table import number, replaced
-from dstok.chat.versions import own_version, version_of
+from dstok.chat.render import own_version, version_of
 from dstok.core.cpu.level import chosen_level
 from dstok.errors import ChatError, DstokError
 from dstok.pretokenizer.pre_types import pre_type

@@ -19,9 +19,19 @@ from pathlib import Path
 
 import dstok
 from dstok._util.columns import width
-from dstok.inspection.explain import Move, examples, paths, reason, symbol_name
+from dstok.inspection.explain import (
+    BLANKS,
+    HEAD,
+    Move,
+    automaton_dot,
+    class_names,
+    examples,
+    paths,
+    quoted,
+    reason,
+    symbol_name,
+)
 from dstok.inspection.explain import Path as Way
-from dstok.inspection.graph import BLANKS, HEAD, automaton_dot, class_names, quoted
 from dstok.regex.cascade import Cascade, Program, compile_splits
 from dstok.regex.dfa import DEAD, START
 from dstok.regex.marked_language import FINAL

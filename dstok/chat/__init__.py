@@ -14,15 +14,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from dstok._util.imports import late_names
 from dstok.chat.answers import Message
 from dstok.chat.conversation import Change, Conversation
 from dstok.chat.encode import EncodedConversation, count, encode, encode_rendered, fit
 from dstok.chat.parse import Parser, parse
-from dstok.chat.render import render
+from dstok.chat.render import Version, VersionName, render, version_of, versions
 from dstok.chat.requests import Request, read_request
-from dstok.chat.versions import Version, VersionName, version_of, versions
 from dstok.chat.writer import Rendered, Span
 from dstok.errors import ChatError
 
@@ -33,15 +33,4 @@ __all__ = ["Change", "ChatError", "Conversation", "EncodedConversation", "Messag
            "Span", "Template", "Version", "VersionName", "count", "encode", "encode_rendered", "fit", "parse",
            "read_request", "render", "version_of", "versions"]
 
-
-def __getattr__(name: str) -> Any:
-    """`Template`, imported only on demand because it needs jinja2."""
-    if name != "Template":
-        raise AttributeError(f"module 'dstok.chat' has no attribute {name!r}")
-    try:
-        from dstok.chat.templates import Template
-    except ModuleNotFoundError as error:
-        if error.name != "jinja2":
-            raise
-        raise ChatError('templates need jinja2: pip install "dstok[chat]"') from None
-    return Template
+__getattr__, __dir__ = late_names(globals(), {"Template": "dstok.chat.templates"})  # it needs jinja2

@@ -10,7 +10,7 @@ at once, less than a delimiter is kept. tests/chat/test_linear_time.py counts th
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import cache
 from json.encoder import encode_basestring
@@ -164,10 +164,6 @@ class TextBuffer:
         """The next characters, at most `count`. They are not read."""
         return self._text[self._at : self._at + count]
 
-    def skip(self, count: int) -> None:
-        """Passes over `count` of the characters that `ahead` has shown."""
-        self._at += count
-
     def rest(self) -> str:
         """All remaining text."""
         rest = self.joined([*self._before, self._text[self._at :]])
@@ -187,17 +183,36 @@ class TextBuffer:
         return sum(map(len, self._before)) + len(self._text) - self._at
 
 
-class MethodParser:
-    """A parser whose state is a method, which reads on, and tells whether it has reached a delimiter."""
+State = Callable[[str, str], None]
 
-    def __init__(self, answer: Answer, state: Callable[[], bool], raises: str = "") -> None:
+
+class StateParser:
+    """A parser whose state is a method: it takes the text before a delimiter, and the delimiter.
+
+    edges: the delimiters of each state. A state of `whole` gets its text at once, the others in parts, with "" for the
+    delimiter that is still to come.
+    """
+
+    def __init__(
+        self, answer: Answer, state: State, edges: dict[State, Delimiters], whole: Collection[State], raises: str = "",
+    ) -> None:
         self.answer, self.state, self.raises, self.reader = answer, state, raises, TextBuffer()
+        self.edges, self.whole = edges, whole
 
     def feed(self, text: str) -> None:
         """Adds a part of the completion. Raises `ChatError`."""
         self.reader.add(text)
-        while self.state():
-            pass
+        delimiter = text
+        while delimiter:
+            edges = self.edges[self.state]
+            found = self.reader.until(edges) if self.state in self.whole else self.reader.passing(edges)
+            before, delimiter = found or ("", "")
+            if before or delimiter:
+                self.take(before, delimiter)
+
+    def take(self, before: str, delimiter: str) -> None:
+        """Takes the text before a delimiter, and the delimiter, as the state does."""
+        self.state(before, delimiter)
 
     def error(self, message: str, raises: str = "") -> ChatError:
         return ChatError(f"{message} - at character {max(self.reader.fed - self.reader.held, 0)} of the completion; "

@@ -22,13 +22,12 @@ from dstok._util.arguments import common_start, explained, id_list
 from dstok.chat.encode import WITHIN, ChatSpecial, EncodedConversation, EncodedSpan, SampledSpan, parts_of, stand_alone
 from dstok.chat.messages import Message, as_message, calls_of, message_list
 from dstok.chat.parse import parse
-from dstok.chat.render import Format
+from dstok.chat.render import Format, VersionName
 from dstok.chat.writer import EOS, Checkpoint, Part, Rendered, Span, Writer, rendered_of
 from dstok.errors import ChatError, SpecialTokenError, TextError, UnsupportedError
 
 if TYPE_CHECKING:
     from dstok.chat.templates import Template
-    from dstok.chat.versions import VersionName
     from dstok.methods.incremental import IncrementalEncoding
     from dstok.protocols import TokenizerProtocol
 

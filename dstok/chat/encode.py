@@ -22,8 +22,7 @@ from dstok._util.arguments import explained, first_ids, whole_number
 from dstok._util.imports import LateImport
 from dstok._util.objects import Beside, lazy
 from dstok.chat.messages import message_list, wrong
-from dstok.chat.render import render
-from dstok.chat.versions import VersionName, own_version
+from dstok.chat.render import VersionName, own_version, render
 from dstok.chat.writer import Rendered
 from dstok.errors import ChatError, SpecialTokenError, TextError, UnsupportedError
 

@@ -14,12 +14,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 
 from dstok._util.arguments import explained
-from dstok.chat.answers import EXCERPT, Answer, Direct, Message, MethodParser, delimiters
+from dstok.chat.answers import EXCERPT, Answer, Direct, Message, StateParser, delimiters
 from dstok.chat.parse_dsml import LenientParser, StrictParser
+from dstok.chat.render import VersionName, find_version
 from dstok.chat.v2_v3 import CALL_BEGIN, CALL_END, CALLS_BEGIN, CALLS_END, SEP
-from dstok.chat.versions import VersionName, find_version
-from dstok.chat.writer import CLOSE, DSML, EOS, OPEN
-from dstok.chat.writer import DIALECTS as DIALECTS
+from dstok.chat.writer import CLOSE, DIALECTS, DSML, EOS, OPEN
 from dstok.errors import ArgumentError, ChatError
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ STAND_INS = {CLOSE: "\udc00<", DSML: "\udc01｜", EOS: "\udc02<"}
 FENCE, FENCE_END = "\n```json\n", "\n```"  # around arguments
 
 
-class ToolTokenParser(MethodParser):
+class ToolTokenParser(StateParser):
     """`feed` parts, then `finish`. `typed`: whether calls have a type and a block of JSON, as up to R1-0528.
 
     Lenient: what is no call between the tokens is skipped, and reasoning need not end. Strict: all is as the format
@@ -41,12 +40,12 @@ class ToolTokenParser(MethodParser):
     """
 
     def __init__(self, answer: Answer, thinking: bool, tools: bool, continues: bool, typed: bool, strict: bool) -> None:
-        super().__init__(answer, self._reasoning if thinking else self._content)
-        self.typed, self.strict = typed, strict
         ends = () if strict else (EOS,)  # leniently, a completion may end anywhere
-        self.close, self.call_edges, self.call_end = (
-            delimiters(CLOSE, *ends), delimiters(CALL_BEGIN, CALLS_END, *ends), delimiters(CALL_END, *ends))
-        self.content_end = delimiters(EOS, CALLS_BEGIN) if tools else delimiters(EOS)
+        super().__init__(answer, self._reasoning if thinking else self._content, {
+            self._reasoning: delimiters(CLOSE, *ends), self._content: delimiters(EOS, *[CALLS_BEGIN] * tools),
+            self._between: delimiters(CALL_BEGIN, CALLS_END, *ends), self._call: delimiters(CALL_END, *ends),
+            self._end: delimiters(EOS)}, (self._call, *[self._between] * strict))
+        self.typed, self.strict = typed, strict
         # The start of the reasoning, which may be `<think>`.
         self.begin: str | None = "" if thinking and not continues else None
         self.calls, self.ended = 0, False
@@ -61,15 +60,14 @@ class ToolTokenParser(MethodParser):
             (self._think if self.state == self._reasoning else self.answer.say)(rest)
 
     def direct(self) -> Direct | None:
-        states = {self._reasoning: self.answer.thinks, self._content: self.answer.says}
-        return states.get(self.state) if self.begin is None else None
+        if self.state not in (self._reasoning, self._content) or self.begin is not None:
+            return None
+        return self.answer.thinks if self.state == self._reasoning else self.answer.says
 
-    def _reasoning(self) -> bool:
-        before, delimiter = self.reader.passing(self.close)
+    def _reasoning(self, before: str, delimiter: str) -> None:
         self._think(before)
         if delimiter:
             self.state = self._content if delimiter == CLOSE else self._end
-        return bool(delimiter)
 
     def _think(self, text: str) -> None:
         """Adds reasoning, without `<think>` at its start."""
@@ -81,35 +79,27 @@ class ToolTokenParser(MethodParser):
             text = text.removeprefix(OPEN)
         self.answer.think(text)
 
-    def _content(self) -> bool:
-        before, delimiter = self.reader.passing(self.content_end)
+    def _content(self, before: str, delimiter: str) -> None:
         self.answer.say(before)
         if delimiter:
             self.ended = delimiter == EOS
             self.state = self._end if self.ended else self._between
-        return bool(delimiter)
 
-    def _between(self) -> bool:
-        """Reads nothing, or a newline, between two calls."""
-        found = self.reader.until(self.call_edges) if self.strict else self.reader.passing(self.call_edges)
-        if found is None or not found[1]:
-            return False
-        wanted = "\n" if self.typed and self.calls and found[1] == CALL_BEGIN else ""
-        if self.strict and found[0] != wanted:
-            raise self.error(f"expected a call, found {found[0][:EXCERPT]!r}")
-        self.state = self._call if found[1] == CALL_BEGIN else self._end
-        return True
+    def _between(self, before: str, delimiter: str) -> None:
+        """Takes nothing, or a newline, between two calls."""
+        wanted = "\n" if self.typed and self.calls and delimiter == CALL_BEGIN else ""
+        if self.strict and before != wanted:
+            raise self.error(f"expected a call, found {before[:EXCERPT]!r}")
+        if delimiter:
+            self.state = self._call if delimiter == CALL_BEGIN else self._end
 
-    def _call(self) -> bool:
-        found = self.reader.until(self.call_end)
-        if found is None:
-            return False
-        self.state = self._end if found[1] == EOS else self._between
-        if found[1] == EOS:
-            return True
+    def _call(self, text: str, delimiter: str) -> None:
+        self.state = self._end if delimiter == EOS else self._between
+        if delimiter == EOS:
+            return
         # The first separator divides the name from what is before or after it. A block of arguments begins at the
         # first fence and ends where the call does: if that is too early for the first fence, it is for later ones.
-        name, is_call, arguments = found[0].partition(SEP)
+        name, is_call, arguments = text.partition(SEP)
         if self.typed:
             name, fence, arguments = arguments.partition(FENCE)
             is_call = fence if arguments.endswith(FENCE_END) else ""
@@ -119,18 +109,13 @@ class ToolTokenParser(MethodParser):
             self.answer.call(name)
             self.answer.argue(arguments)
         elif self.strict:
-            raise self.error(f"expected a call with a name and arguments, found {found[0][:EXCERPT]!r}")
-        return True
+            raise self.error(f"expected a call with a name and arguments, found {text[:EXCERPT]!r}")
 
-    def _end(self) -> bool:
-        """Reads the text after the end token, or after the calls, which the end token may follow."""
-        rest = self.reader.ahead(EXCERPT)
-        if self.strict and rest and (self.ended or not EOS.startswith(rest)):
-            raise self.error(f"expected nothing after the end, found {rest!r}")
-        if not self.strict or rest == EOS:
-            self.ended = self.ended or rest == EOS
-            self.reader.rest()
-        return False
+    def _end(self, before: str, delimiter: str) -> None:
+        """Takes the text after the end token, or after the calls, which the end token may follow."""
+        if self.strict and (before or (delimiter and self.ended)):
+            raise self.error(f"expected nothing after the end, found {(before or delimiter)[:EXCERPT]!r}")
+        self.ended = self.ended or bool(delimiter)
 
 
 class Parser:

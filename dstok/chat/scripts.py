@@ -53,10 +53,6 @@ class _Turn:
     order: Any = None
     reached: int | None = None
 
-    @property
-    def task(self) -> Any:
-        return self.message.get("task")
-
 
 def _key_of(value: Any, key: str, index: int, field: str) -> Any:
     """`value[key]`."""
@@ -96,7 +92,7 @@ def _merged(messages: list[Message], first: int, reached: int | None = None) -> 
             continue
         text, is_result = text_or_nothing(message, "content", index), role == "tool"
         is_open = turns and (turns[-1].blocks or turns[-1].reached is not None)
-        if not is_open or (turns[-1].task is not None and not is_result):
+        if not is_open or (turns[-1].message.get("task") is not None and not is_result):
             kept = () if is_result else ("task", "wo_eos", "mask")
             blocks = []
             turns.append(_Turn(index, "user", {key: message[key] for key in kept if key in message}, blocks))
@@ -282,7 +278,7 @@ class _Script:
 
         write_turn(self.writer, blocks[0].index, blocks, sorted(blocks, key=lambda block: block.index), turn.reached,
                    lambda block, reached: _rank(block.call_id, order) if block.is_result else reached,
-                   mark if self.writer.growing and turn.task is None else None)
+                   mark if self.writer.growing and turn.message.get("task") is None else None)
 
     def _result(self, place: int, message: Message, index: int) -> None:
         before, writer = self.speaker, self.writer
@@ -340,7 +336,7 @@ class _Script:
             writer.end(index)
 
     def _for_task(self, place: int) -> bool:
-        return place > 0 and self.turns[place - 1].task is not None
+        return place > 0 and self.turns[place - 1].message.get("task") is not None
 
     def _next(self, place: int) -> tuple[int, str]:
         """The index of the answer that follows, and the kind of its opener."""

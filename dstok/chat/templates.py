@@ -30,8 +30,14 @@ from pathlib import Path
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any
 
-import jinja2
-import markupsafe
+from dstok.errors import ChatError
+
+try:
+    import jinja2
+    import markupsafe
+except ModuleNotFoundError:
+    raise ChatError('templates need jinja2: pip install "dstok[chat]"') from None
+
 import numpy as np
 
 from dstok._util.arguments import explained
@@ -39,7 +45,6 @@ from dstok.chat import template_worker
 from dstok.chat.messages import Message, as_messages, as_tools, check, shown, too_deep
 from dstok.chat.template_worker import FIXED, ROLE, Origin, OriginRun, Traced, merged, parts_of, upto
 from dstok.chat.writer import Rendered, Writer, rendered_of
-from dstok.errors import ChatError
 
 if TYPE_CHECKING:
     from dstok.protocols import TokenizerProtocol

@@ -112,13 +112,6 @@ REMINDED = Frame("content", before=[(REMINDER, ROLE)])
 
 
 @cache
-def _opener(tag: str, kind: str) -> Frame:
-    """The opener of an answer, around no text: `<｜Assistant｜>` and a tag."""
-    mark = Mark(kind, False, True)
-    return Frame(kind, before=[(ASSISTANT, mark), (tag, mark)])
-
-
-@cache
 def _single(kind: str, sampled: bool, special: bool) -> Frame:
     return Frame(kind, sampled, special=special)
 
@@ -206,7 +199,7 @@ class Writer:
 
     def opener(self, thinks: bool, message: int, kind: str) -> None:
         """Writes the opener of an answer: with reasoning, if the model `thinks`."""
-        self.turn(_opener(OPEN if thinks else CLOSE, kind), "", message)
+        self.form(((ASSISTANT, True), (OPEN if thinks else CLOSE, True)), message, kind)
 
     def tools(self, schemas: list[str], message: int) -> None:
         """Writes the text about tools, with a line of JSON for each, after an empty line."""

@@ -298,7 +298,7 @@ def load_splitter(name: str, upstream: str | None = None) -> Splitter:
 
 def model_of(version: str) -> str:
     """The name of the built-in model of a version of the chat format. Raises `CommandError` if there is none."""
-    from dstok.chat.versions import find_version
+    from dstok.chat.render import find_version
 
     models = find_version(version).models
     if not models:

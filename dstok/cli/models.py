@@ -36,13 +36,11 @@ def run_fetch(arguments: Namespace) -> None:
 
 
 def run_explain(arguments: Namespace) -> None:
-    from dstok.inspection.explain import explain, paths
+    from dstok.inspection.explain import automaton_dot, explain, paths
     from dstok.regex.cascade import Program
 
     model, text = load_model(arguments.model, arguments.upstream).inspect(), arguments.text
     if arguments.dot:
-        from dstok.inspection.graph import automaton_dot
-
         write_text(arguments.dot, automaton_dot(model.automaton))
     if not arguments.json:
         write_result(arguments, None, explain(model, text).split("\n"))

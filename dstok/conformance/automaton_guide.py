@@ -1,26 +1,32 @@
 """The kit's knowledge of a tokenizer: its tokens, the states of its automaton, the characters that lead there.
 
-In: a dstok `Tokenizer`; ids. Out: `Guide`: a shortest way to each state of the automaton, some members of each class to
-stand for it, and characters that make a wrong boundary visible: the ids show one only where a merge would go across it,
-so for each pair of classes the guide looks for characters that "glue": merged as one piece, they give a token across
-the border. A model of characters has no automaton that cuts: its classes are kinds of characters, each in the
-vocabulary or not; its states are the start of a text, and later places. Invariant: the same tokenizer gives the same.
+In: a dstok `Tokenizer`; ids; the generated table of the code points whose general category changed between Unicode
+versions. Out: `Guide`: a shortest way to each state of the automaton, some members of each class to stand for it, and
+characters that make a wrong boundary visible: the ids show one only where a merge would go across it, so for each pair
+of classes the guide looks for characters that "glue": merged as one piece, they give a token across the border. A model
+of characters has no automaton that cuts: its classes are kinds of characters, each in the vocabulary or not; its states
+are the start of a text, and later places. Of a code point its category by version; of two versions the code points that
+differ. Invariant: the same tokenizer gives the same. A code point outside the table has one category in all `VERSIONS`.
+Source: unicode_tables/changes.py.
 """
 
 from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import cache, lru_cache
 from itertools import accumulate, chain, pairwise, takewhile
+from pathlib import Path
 
 import dstok
 from dstok._util.objects import lazy
-from dstok.conformance.unicode_changes import changed, edges
+from dstok.conformance.naive import longest_match
 from dstok.formats.description import BLANK
 from dstok.inspection.inspection import Inspection
 from dstok.regex.alphabet import Alphabet, build_alphabet
+from dstok.regex.bimachine import piece_ends
 from dstok.regex.cascade import Program
 from dstok.regex.dfa import DEAD, NO_TAG, START, explore
 from dstok.regex.marked_language import Marked
@@ -29,6 +35,8 @@ from dstok.unicode import category_of
 from dstok.unicode.properties import CodePointSet, general_category
 
 Word = tuple[int, ...]  # classes
+Ids = tuple[int, ...]
+Splitter = Callable[[str], list[str]]
 PREFERRED = "a1 .\n中の\téé,"  # these stand for their classes if they are members: the most readable ones
 GLUED = 4  # pairs of characters kept for a pair of classes
 TRIES = 1500  # pairs of members that are merged in search of one that glues
@@ -46,7 +54,7 @@ def _left_edges(marked: Marked) -> list[list[tuple[int, int]]]:
 
 
 class Guide:
-    """A tokenizer's classes, states and merges, as the makers of texts need them."""
+    """A tokenizer's classes, states and merges, as the makers of texts need them; its ids with one part exchanged."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer, self.model = tokenizer, tokenizer.inspect()
@@ -162,11 +170,9 @@ class Guide:
         """By id, the tokens of the vocabulary that are whole text, without added tokens."""
         texts, added = {}, set(self.tokenizer.added_tokens.values())
         for id in self.model.ids():
-            if id not in added:
-                try:
+            with suppress(UnicodeDecodeError):
+                if id not in added:
                     texts[id] = self.tokenizer.decode_bytes([id]).decode()
-                except UnicodeDecodeError:
-                    continue
         return texts
 
     def spell(self, word: Word) -> str:
@@ -201,6 +207,61 @@ class Guide:
             tried = [*known, self.representatives[number], *self.members[number][:40]]
             self._after[key] = next((char for char in tried if self.glues(before, char) is not None), tried[0])
         return self._after[key]
+
+    def reference(self, text: str) -> Ids:
+        return tuple(self.tokenizer.encode(text))
+
+    def with_splitter(self, split: Splitter, text: str, merge: Callable[[str], list[int]] | None = None) -> Ids:
+        """The ids if `split` cut the text between added tokens, and `merge` made the ids of a piece."""
+        data, merge = self.model.seen(text).encode(), merge or self.merged
+        ids, at = list[int](), 0
+        for id, start, end in [*self.model.added_in(text), (-1, len(data), len(data))]:
+            ids += [part for piece in split(data[at:start].decode()) for part in merge(piece)]
+            ids += [] if id < 0 else [id]
+            at = end
+        return tuple(ids)
+
+    def longest(self, piece: str) -> list[int]:
+        """The ids of the longest tokens, one after the other from the left."""
+        data, ids, at = piece.encode(), list[int](), 0
+        known, sizes = self._tokens
+        while part := next((part for size in sizes if (part := data[at : at + size]) in known), b""):
+            ids.append(known[part])
+            at += len(part)
+        return ids
+
+    @lazy
+    def _tokens(self) -> tuple[dict[bytes, int], list[int]]:
+        """The vocabulary's tokens with their ids, and their sizes, the largest first."""
+        model, added = self.model, {*self.tokenizer.added_tokens.values()}
+        size = len(model.tables["starts"]) // 4 - 1
+        known = {model.token(id): id for id in reversed([*takewhile(size.__gt__, model.ids())]) if id not in added}
+        known.pop(b"", None)
+        return known, sorted({*map(len, known)}, reverse=True)
+
+    def pieces(self, text: str, override: Callable[[str], int] | None = None) -> list[str]:
+        """The pieces of a text, with some characters treated as members of other classes."""
+        if self.model.merges_characters:  # merges decide where these end, not classes
+            data = text.encode()
+            return [data[start:end].decode() for start, end in self.model.parts(text)]
+        symbols, ends, futile = list(map(override or self.alphabet.class_of, text)), [0], set[tuple[int, int]]()
+        if not isinstance(self.program, Program):
+            ends += piece_ends(self.program.visible, symbols)
+        while ends[-1] < len(text):
+            ends.append(longest_match(self.edges, symbols, ends[-1], len(text), self.alphabet.end, futile))
+        return [text[start:end] for start, end in pairwise(ends)]
+
+    def reclassified(self, taken: dict[str, int], text: str) -> Ids:
+        """The ids if each character of `taken` were a member of its class there."""
+        class_of = self.alphabet.class_of
+        return self.reference(text) if taken.keys().isdisjoint(text) else self.with_splitter(lambda part: self.pieces(
+            part, lambda char: taken[char] if char in taken else class_of(char)), text)
+
+    def by_unicode(self, version: str, own: str, text: str) -> Ids:
+        """The ids by the tables of `version`, for a tokenizer with tables of `own`."""
+        table, class_of = moved(version, own), self.alphabet.class_of
+        return self.reclassified(
+            {char: class_of(stand_in(table[char], ord(char))) for char in set(text) if char in table}, text)
 
 
 @lru_cache(maxsize=2)
@@ -241,3 +302,54 @@ def spelled(data: bytes) -> str:
         return repr(data.decode())
     except UnicodeDecodeError:
         return repr(data)
+
+
+_table = Path(__file__).with_name("unicode_changes.txt").read_text("utf-8")
+_rows = [row for row in _table.split("\n") if not row.startswith("#")]
+VERSIONS = tuple(_rows[0].split())
+
+
+@cache
+def _changes() -> dict[int, tuple[str, ...]]:
+    """By code point, rising, its category in each version."""
+    found = dict[int, tuple[str, ...]]()
+    for word in " ".join(_rows[1:]).split():
+        span, row = word.split(":")
+        first, _, last = span.partition("-")
+        kinds = tuple(row[at : at + 2] for at in range(0, len(row), 2))
+        found |= dict.fromkeys(range(int(first, 16), int(last or first, 16) + 1), kinds)
+    return found
+
+
+def categories(char: str) -> dict[str, str]:
+    """The general category of a character in each version."""
+    row = _changes().get(ord(char))
+    return dict(zip(VERSIONS, row)) if row else dict.fromkeys(VERSIONS, category_of(ord(char)))
+
+
+def changed() -> tuple[int, ...]:
+    """The code points whose category differs between any two of the versions, rising."""
+    return tuple(_changes())
+
+
+def edges() -> tuple[int, ...]:
+    """First and last of each run of code points that changed together."""
+    rows = _changes()
+    return tuple(code for code, row in rows.items() if not row == rows.get(code - 1) == rows.get(code + 1))
+
+
+@cache
+def moved(version: str, other: str) -> dict[str, str]:
+    """The characters whose categories in `version` and `other` differ, with the category in `version`."""
+    one, two = VERSIONS.index(version), VERSIONS.index(other)
+    return {chr(code): row[one] for code, row in _changes().items() if row[one] != row[two]}
+
+
+@cache
+def stand_in(category: str, code: int) -> str:
+    """The nearest character of this category, in all versions, to a code point."""
+    for distance in range(1, 0x110000):
+        for near in (code - distance, code + distance):
+            if 0 <= near < 0x110000 and near not in _changes() and category_of(near) == category:
+                return chr(near)
+    raise ValueError(f"no code point has the category {category!r}")

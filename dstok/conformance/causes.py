@@ -21,8 +21,8 @@ from itertools import accumulate, islice, product
 from typing import NamedTuple, TypeVar
 
 from dstok.conformance import texts as texts_of
-from dstok.conformance.automaton_guide import Guide, bytes_of, ends, spelled
-from dstok.conformance.hypotheses import ADDED, SET, Hypothesis, Ids, Pipeline, catalog, truncations
+from dstok.conformance.automaton_guide import Guide, Ids, bytes_of, ends, spelled
+from dstok.conformance.hypotheses import ADDED, SET, Hypothesis, catalog, truncations
 from dstok.conformance.worker import LATE, Fault, OutOfTimeError, Row, Runner
 from dstok.unicode import category_of
 from dstok.viewer.reading import merge_steps
@@ -171,7 +171,6 @@ class Explainer:
 
     def __init__(self, guide: Guide, pair: Pair) -> None:
         self.guide, self.pair = guide, pair
-        self.pipeline = Pipeline(guide)
         self.catalog = catalog(guide)
         self.causes: list[Cause] = []
         self.diagnosed: dict[Difference, Cause] = {}  # by the smallest text, which others may share
@@ -237,7 +236,7 @@ class Explainer:
         for first, target in [*known.items()][:1]:
             for char in dict.fromkeys(difference.text):
                 if char not in known and class_of(char) == class_of(first):
-                    wider = Hypothesis(SET, "", partial(self.pipeline.reclassified, {**known, char: target}))
+                    wider = Hypothesis(SET, "", partial(self.guide.reclassified, {**known, char: target}))
                     if wider.predict(difference.text) == difference.found and self._holds(wider, char):
                         known[char] = target
                         return True
@@ -321,7 +320,7 @@ class Explainer:
 
     def _by_hypothesis(self, small: Difference) -> Cause | None:
         assert not isinstance(small.found, Fault)
-        lengths = list(truncations(self.pipeline, small.text, small.found))
+        lengths = truncations(self.guide, small.text, small.found)
         fitting = [one for one in (*self.catalog, *lengths) if one.predict(small.text) == small.found]
         further = texts_of.longer(self.guide, small.text) if any(one in lengths for one in fitting) else ()
         return self._best(small, fitting, further)
@@ -342,7 +341,7 @@ class Explainer:
             self.pair.clock.check()
             words = f"members of {in_words(own(char))} taken as {in_words(number)}"
             taken = {char: number}
-            one = Hypothesis(SET, words, partial(self.pipeline.reclassified, taken), taken)
+            one = Hypothesis(SET, words, partial(self.guide.reclassified, taken), taken)
             if number != own(char) and one.predict(small.text) == small.found and self._holds(one, char):
                 fitting.append(one)
         points = texts_of.code_points(self.guide, map(ord, dict.fromkeys(small.text[:8])))
@@ -359,7 +358,7 @@ class Explainer:
 
     def _tried(self, hypotheses: list[Hypothesis], around: list[str]) -> list[tuple[int, int]]:
         """For each: (how many texts it predicts, how many it expects to differ)."""
-        reference = {text: self.pipeline.reference(text) for text in around}
+        reference = {text: self.guide.reference(text) for text in around}
         answers = {d.text: d.found for d in self.pair.differences(around)}
         counts = []
         for one in hypotheses:
@@ -376,7 +375,7 @@ class Explainer:
     def _by_effect(self, small: Difference) -> Cause:
         """Names what is seen: pieces merged in another order, or cut where no class explains it, or lost text."""
         assert not isinstance(small.found, Fault)
-        if self.pipeline.reference(small.text) != small.expected:
+        if self.guide.reference(small.text) != small.expected:
             return Cause(UNKNOWN, "the reference is not the tokenizer that dstok knows under this name", *small)
         if self._loses(small.text, small.found):
             return Cause(LOST, "the ids do not stand for the bytes of the text", *small)
@@ -418,7 +417,7 @@ class Explainer:
             if len(seen[:at].encode()) not in edges:
                 continue
             crossed = [text for text in pool
-                       if len(text[:at].encode()) not in ends(self.guide, self.pipeline.reference(text))]
+                       if len(text[:at].encode()) not in ends(self.guide, self.guide.reference(text))]
             cut = sum(len(text[:at].encode()) in ends(self.guide, ids) for text in crossed
                       if not isinstance(ids := answers.get(text, ()), Fault))
             if len(crossed) > 1 and cut >= SURE * len(crossed):
@@ -428,13 +427,13 @@ class Explainer:
     def _inside_pieces(self, difference: Difference) -> bool:
         """Whether all edges of pieces are edges of the candidate's tokens, and the text is complete."""
         found, text = difference.found, difference.text
-        if isinstance(found, Fault) or self.pipeline.reference(text) != difference.expected or self._loses(text, found):
+        if isinstance(found, Fault) or self.guide.reference(text) != difference.expected or self._loses(text, found):
             return False
         return {*ends(self.guide, found)}.issuperset(accumulate(len(piece.encode()) for piece in self._pieces(text)))
 
     def _pieces(self, text: str) -> list[str]:
         """The pieces of the text as the model sees it, with added tokens as text."""
-        return self.pipeline.pieces(self.guide.model.seen(text))
+        return self.guide.pieces(self.guide.model.seen(text))
 
     def _longest_piece(self, text: str) -> int:
         return max((len(piece.encode()) for piece in self._pieces(text)), default=0)

@@ -132,7 +132,6 @@ def check_decode(pair: Pair, guide: Guide, check: Check) -> Causes:
                     count=count, note=f"decoded as {back!r}")
 
 
-UNITS = ("code points", "bytes", "UTF-16 units")
 Spans = list[tuple[int, int]] | None  # of a text's tokens, if available
 
 
@@ -150,7 +149,7 @@ def check_offsets(pair: Pair, guide: Guide, check: Check) -> Causes:
                 for one, two in zip(spans(pair.candidate, texts), spans(pair.reference, texts))]
 
     for text, (found, expected), count in _smallest(pool, ask, check, 300):
-        unit = next((unit for unit in UNITS[1:] if found == _in_unit(guide, text, unit)), None)
+        unit = next((unit for unit in ("bytes", "UTF-16 units") if found == _in_unit(guide, text, unit)), None)
         ids = tuple(guide.tokenizer.encode(text))
         title = f"offsets count {unit}, not code points" if unit else "offsets are not those of the reference"
         yield Cause(OFFSETS, title, text, ids, ids, count=count, note=f"spans {found}, expected {expected}")
@@ -288,7 +287,7 @@ def _cover(k: int, share: float = HALF) -> Planned:
 
 
 CORPORA, GROWTH = "corpora", "growth"
-FIRST = (
+PLAN = (
     Planned("odd texts", texts_of.odd_texts),
     Planned("added tokens", texts_of.added_tokens, 0.1),
     _cover(1),
@@ -309,14 +308,15 @@ FIRST = (
     Planned("merges in conflict", texts_of.merge_conflicts, 0.3),
     Planned("long texts", texts_of.long_texts, 0.1),
     Planned("all code points, joined", texts_of.joined_code_points, 0.4),
+    _cover(4, 0.7),
+    Planned("random texts", texts_of.random_texts),
 )
-LARGEST, LAST = _cover(4, 0.7), Planned("random texts", texts_of.random_texts)
-CHECKS = tuple(check.name for check in (*FIRST, LARGEST, LAST))
+CHECKS = tuple(check.name for check in PLAN)
 
 
 def planned(wanted: tuple[str, ...], corpus: Iterator[str] | None, max_k: int, named: bool) -> list[Planned]:
-    """Return the checks named in `wanted`; corpora only if there are any or they are named."""
-    covers = [LARGEST, *(_cover(k, LARGEST.share) for k in range(LARGEST.k + 1, max_k + 1))]
-    found = [check._replace(texts=None if corpus is None else lambda _: corpus) if check.name == CORPORA else check
-             for check in FIRST if check.name in wanted and (check.name != CORPORA or named or corpus is not None)]
-    return [*found, *(covers if LARGEST.name in wanted else []), *([LAST] if LAST.name in wanted else [])]
+    """Return the checks named in `wanted`, with the longer covers; corpora only if there are any or they are named."""
+    plan = [check._replace(texts=None if corpus is None else lambda _: corpus) if check.name == CORPORA else check
+            for check in PLAN]
+    return [each for check in plan if check.name in wanted and (check.name != CORPORA or named or corpus is not None)
+            for each in (check, *(_cover(k, check.share) for k in range(5, max_k + 1) if check.k == 4))]

@@ -12,23 +12,17 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache, lru_cache, partial
-from itertools import combinations, pairwise, takewhile
+from itertools import combinations
 from typing import Any, NamedTuple
 
-from dstok._util.objects import lazy
-from dstok.conformance.automaton_guide import Guide
-from dstok.conformance.naive import Cascade, alternatives_of, as_lazy, longest_match, rewritten
-from dstok.conformance.unicode_changes import VERSIONS, moved, stand_in
+from dstok.conformance.automaton_guide import VERSIONS, Guide, Ids, Splitter
+from dstok.conformance.naive import Cascade, alternatives_of, as_lazy, rewritten
 from dstok.errors import DstokError
 from dstok.normalizers import make_normalizer
 from dstok.regex.ast import Concat, Look, Node, Repeat
-from dstok.regex.bimachine import piece_ends
-from dstok.regex.cascade import Program, compile_splits
+from dstok.regex.cascade import compile_splits
 from dstok.unicode.normalization import FORMS, OLDEST
 from dstok.unicode.normalization import VERSIONS as FORM_VERSIONS
-
-Ids = tuple[int, ...]
-Splitter = Callable[[str], list[str]]
 
 UNICODE, SET, NORMALIZE = "tables of another Unicode version", "character set", "normalization"
 LOOK, ORDER, STEPS = "look-ahead at a piece's edge", "alternation order", "steps of the pre-tokenizer"
@@ -45,68 +39,6 @@ class Hypothesis(NamedTuple):
     title: str
     predict: Callable[[str], Ids | None]
     characters: dict[str, int] | None = None
-
-
-class Pipeline:
-    """The guide's tokenizer with one part exchanged."""
-
-    def __init__(self, guide: Guide) -> None:
-        self.guide, self.tokenizer = guide, guide.tokenizer
-
-    def reference(self, text: str) -> Ids:
-        return tuple(self.tokenizer.encode(text))
-
-    def with_splitter(self, split: Splitter, text: str, merge: Callable[[str], list[int]] | None = None) -> Ids:
-        """The ids if `split` cut the text between added tokens, and `merge` made the ids of a piece."""
-        data, merge = self.guide.model.seen(text).encode(), merge or self.guide.merged
-        ids, at = list[int](), 0
-        for id, start, end in [*self.guide.model.added_in(text), (-1, len(data), len(data))]:
-            ids += [part for piece in split(data[at:start].decode()) for part in merge(piece)]
-            ids += [] if id < 0 else [id]
-            at = end
-        return tuple(ids)
-
-    def longest(self, piece: str) -> list[int]:
-        """The ids of the longest tokens, one after the other from the left."""
-        data, ids, at = piece.encode(), list[int](), 0
-        known, sizes = self._tokens
-        while part := next((part for size in sizes if (part := data[at : at + size]) in known), b""):
-            ids.append(known[part])
-            at += len(part)
-        return ids
-
-    @lazy
-    def _tokens(self) -> tuple[dict[bytes, int], list[int]]:
-        """The vocabulary's tokens with their ids, and their sizes, the largest first."""
-        model, added = self.guide.model, {*self.tokenizer.added_tokens.values()}
-        size = len(model.tables["starts"]) // 4 - 1
-        known = {model.token(id): id for id in reversed([*takewhile(size.__gt__, model.ids())]) if id not in added}
-        known.pop(b"", None)
-        return known, sorted({*map(len, known)}, reverse=True)
-
-    def pieces(self, text: str, override: Callable[[str], int] | None = None) -> list[str]:
-        """The pieces of a text, with some characters treated as members of other classes."""
-        symbols, futile = list(map(override or self.guide.alphabet.class_of, text)), set[tuple[int, int]]()
-        program = self.guide.program
-        if not isinstance(program, Program) and not self.guide.model.merges_characters:
-            return [text[start:end] for start, end in pairwise([0, *piece_ends(program.visible, symbols)])]
-        pieces, at = [], 0
-        while at < len(text):
-            start, at = at, longest_match(self.guide.edges, symbols, at, len(text), self.guide.alphabet.end, futile)
-            pieces.append(text[start:at])
-        return pieces
-
-    def reclassified(self, taken: dict[str, int], text: str) -> Ids:
-        """The ids if each character of `taken` were a member of its class there."""
-        class_of = self.guide.alphabet.class_of
-        return self.reference(text) if taken.keys().isdisjoint(text) else self.with_splitter(lambda part: self.pieces(
-            part, lambda char: taken[char] if char in taken else class_of(char)), text)
-
-    def by_unicode(self, version: str, own: str, text: str) -> Ids:
-        """The ids by the tables of `version`, for a tokenizer with tables of `own`."""
-        table, class_of = moved(version, own), self.guide.alphabet.class_of
-        return self.reclassified(
-            {char: class_of(stand_in(table[char], ord(char))) for char in set(text) if char in table}, text)
 
 
 # (text in the pattern, inside brackets, outside, in words)
@@ -162,8 +94,8 @@ def _ascii_case(pattern: str) -> str:
     return ANY_CASE.sub(spelled, pattern)
 
 
-def _pattern_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
-    program = pipeline.guide.program
+def _pattern_hypotheses(guide: Guide) -> Iterator[Hypothesis]:
+    program = guide.program
     rewrites: list[tuple[str, Callable[[str], str]]] = [
         ("(?i:...) takes ASCII letters only, and U+017F for no s", _ascii_case),
         *((title, partial(_rewritten, *rule)) for *rule, title in REWRITES)]
@@ -181,10 +113,10 @@ def _pattern_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
     for title, change in rewrites:
         splits = tuple(split._replace(pattern=change(split.pattern)) for split in program.splits)
         if splits != program.splits:
-            yield _by_splitter(pipeline, SET, title, partial(compiled, splits))
+            yield _by_splitter(guide, SET, title, partial(compiled, splits))
 
 
-def _by_splitter(pipeline: Pipeline, cause: str, title: str, compiled: Callable[[], Splitter]) -> Hypothesis:
+def _by_splitter(guide: Guide, cause: str, title: str, compiled: Callable[[], Splitter]) -> Hypothesis:
     """The mistake of another splitter, which is compiled when first asked; one that cannot be predicts nothing."""
     @cache
     def splitter() -> Splitter | None:
@@ -193,14 +125,12 @@ def _by_splitter(pipeline: Pipeline, cause: str, title: str, compiled: Callable[
         except DstokError:
             return None
 
-    return Hypothesis(cause, title, lambda text: pipeline.with_splitter(split, text) if (split := splitter()) else None)
+    return Hypothesis(cause, title, lambda text: guide.with_splitter(split, text) if (split := splitter()) else None)
 
 
-def truncations(pipeline: Pipeline, text: str, found: Ids) -> Iterator[Hypothesis]:
+def truncations(guide: Guide, text: str, found: Ids) -> list[Hypothesis]:
     """The limits of length that may explain the ids of a text of which no character can be left out."""
-    reference, count, last, size = pipeline.reference, len(found), len(text) - 1, len(text.encode())
-    if not found or not last > 0:
-        return
+    reference, count, last, size = guide.reference, len(found), len(text) - 1, len(text.encode())
     mistakes: list[tuple[str, Callable[[str], Ids]]] = [
         (f"only the first {last:,} characters are read", lambda one: reference(one[:last])),
         (f"only the last {last:,} characters are read", lambda one: reference(one[-last:])),
@@ -209,12 +139,12 @@ def truncations(pipeline: Pipeline, text: str, found: Ids) -> Iterator[Hypothesi
         *((f"only the first {limit:,} bytes are read",
            lambda one, limit=limit: reference(one.encode()[:limit].decode("utf-8", "ignore")))
           for limit in range(size - 1, max(size - 5, 0), -1))]
-    yield from (Hypothesis("truncation", title, predict) for title, predict in mistakes)
+    return [Hypothesis("truncation", title, predict) for title, predict in mistakes if found and last > 0]
 
 
-def _structure_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
+def _structure_hypotheses(guide: Guide) -> Iterator[Hypothesis]:
     """Steps joined, exchanged and left out; alternatives exchanged and left out; look-ahead."""
-    program = pipeline.guide.program
+    program = guide.program
     if any(split.behavior != "Isolated" for split in program.splits) or not program.splits:
         return
     steps = alternatives_of(program.splits, program.unicode_version)
@@ -254,7 +184,7 @@ def _structure_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
             title = "repeats without an upper bound" if high is None else f"repeats at most {high} times"
             mistakes.append(("repeat bound", title, bounded))
     for cause, title, *cascade in mistakes:
-        yield _by_splitter(pipeline, cause, title, lambda cascade=cascade: Cascade(*cascade).pieces)  # type: ignore[misc]
+        yield _by_splitter(guide, cause, title, lambda cascade=cascade: Cascade(*cascade).pieces)  # type: ignore[misc]
 
 
 def _exchanged(items: Sequence[Any]) -> Iterator[tuple[int, int, tuple[Any, ...]]]:
@@ -282,15 +212,15 @@ CHANGES: tuple[tuple[str, Callable[[str], str]], ...] = (
 )
 
 
-def _changed_texts(pipeline: Pipeline) -> Iterator[tuple[str, str, Callable[[str], str]]]:
+def _changed_texts(guide: Guide) -> Iterator[tuple[str, str, Callable[[str], str]]]:
     """(cause, mistake in words, change of the text that it makes).
 
     A text in a newer normal form is in the older one, too: what the older version does not know, it leaves as it is.
     """
-    contents = "|".join(map(re.escape, sorted(pipeline.tokenizer.added_tokens, key=len, reverse=True)))
+    contents = "|".join(map(re.escape, sorted(guide.tokenizer.added_tokens, key=len, reverse=True)))
     yield ADDED, "white space around added tokens is dropped", lambda text: (
         re.sub(rf"\s*({contents})\s*", r"\1", text) if contents else text)
-    for step in pipeline.guide.model.normalizer:
+    for step in guide.model.normalizer:
         own = step.unicode_version or OLDEST
         for version in FORM_VERSIONS if step.type in FORMS else ():
             if version != own:
@@ -301,15 +231,15 @@ def _changed_texts(pipeline: Pipeline) -> Iterator[tuple[str, str, Callable[[str
     yield from ((NORMALIZE, *change) for change in CHANGES)
 
 
-def _around_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
+def _around_hypotheses(guide: Guide) -> Iterator[Hypothesis]:
     """BOS and EOS, and the policy of added tokens."""
-    tok, reference = pipeline.tokenizer, pipeline.reference
+    tok, reference = guide.tokenizer, guide.reference
     for name, id in (("BOS", tok.bos_id), ("EOS", tok.eos_id)):
         if id is not None:
             yield Hypothesis(FRAME, f"{name} is added at the start", lambda text, id=id: (id, *reference(text)))  # type: ignore[misc]
             yield Hypothesis(FRAME, f"{name} is added at the end", lambda text, id=id: (*reference(text), id))  # type: ignore[misc]
     every = frozenset(tok.added_tokens)
-    special = frozenset(token.content for token in pipeline.guide.model.added_tokens if token.special)
+    special = frozenset(token.content for token in guide.model.added_tokens if token.special)
     looks = frozenset(content for content in every if re.fullmatch(r"<[|｜].*[|｜]>", content))
     policies = [("no added token is matched", frozenset[str]())]
     if special and every - special:
@@ -324,17 +254,16 @@ def _around_hypotheses(pipeline: Pipeline) -> Iterator[Hypothesis]:
 @lru_cache(maxsize=1)  # its mistakes are compiled once for all runs with a guide
 def catalog(guide: Guide) -> tuple[Hypothesis, ...]:
     """All named mistakes, the more specific ones of a kind first."""
-    pipeline = Pipeline(guide)
     own = guide.program.unicode_version
-    hypotheses = [*_around_hypotheses(pipeline), *(
-        Hypothesis(cause, title, lambda text, change=change: pipeline.reference(change(text)))  # type: ignore[misc]
-        for cause, title, change in _changed_texts(pipeline))]
-    for title, split in (("each piece is cut into its longest tokens from the left", pipeline.pieces),
+    hypotheses = [*_around_hypotheses(guide), *(
+        Hypothesis(cause, title, lambda text, change=change: guide.reference(change(text)))  # type: ignore[misc]
+        for cause, title, change in _changed_texts(guide))]
+    for title, split in (("each piece is cut into its longest tokens from the left", guide.pieces),
                          ("the text is cut into its longest tokens from the left, across pieces", lambda text: [text])):
         hypotheses.append(Hypothesis("greedy longest match", title, lambda text, split=split: (  # type: ignore[misc]
-            pipeline.with_splitter(split, text, pipeline.longest))))
+            guide.with_splitter(split, text, guide.longest))))
     if own in VERSIONS:
         nearest = sorted(VERSIONS, key=lambda version: abs(VERSIONS.index(version) - VERSIONS.index(own)))
         hypotheses += [Hypothesis(UNICODE, f"Unicode {version} in place of {own}",
-                                  partial(pipeline.by_unicode, version, own)) for version in nearest if version != own]
-    return (*hypotheses, *_structure_hypotheses(pipeline), *_pattern_hypotheses(pipeline))
+                                  partial(guide.by_unicode, version, own)) for version in nearest if version != own]
+    return (*hypotheses, *_structure_hypotheses(guide), *_pattern_hypotheses(guide))

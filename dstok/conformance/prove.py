@@ -15,7 +15,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from hashlib import sha256
-from itertools import accumulate, chain, islice, pairwise
+from itertools import accumulate, chain, islice, pairwise, product
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -36,8 +36,7 @@ from dstok.core.bpe.tables import live_merges
 from dstok.core.check import proofs
 from dstok.core.cpu import level as cpu_level
 from dstok.core.encode.pieces import SpanPass
-from dstok.core.split.automaton import Scanner, pack_edges
-from dstok.core.split.piece_finder import PieceFinder
+from dstok.core.split.automaton import pack_edges
 from dstok.errors import DstokError, UnsupportedError
 from dstok.formats.description import TokenizerConfig
 from dstok.regex.ast import character_sets
@@ -285,11 +284,11 @@ class _Checks:
     def masks(self) -> Result:
         """Every code point in some contexts, and every few classes from every state; at each level, and plainly."""
         faults = self.differing("shuffles")
-        passes = [(level, SpanPass(make_plain_finder(self.tables))) for level in self.levels()]
+        (_, automaton), *passes = [(level, SpanPass(make_plain_finder(self.tables))) for level in self.levels()]
         for text in self.texts_of_code_points():
             data = text.encode()
-            expected = self.automaton_pass.spans(data)
-            for level, spans in passes[1:]:  # the first one is the automaton
+            expected = automaton.spans(data)
+            for level, spans in passes:
                 if place := _first_place(spans.spans(data), expected):
                     faults.append(f"{spans.strategy()}, {level}: after {data[max(place - 20, 0) : place]!a}: "
                                   f"{data[place : place + 20]!a}")
@@ -310,14 +309,8 @@ class _Checks:
 
     @lazy
     def automaton_pass(self) -> SpanPass:
-        """The automaton in the model's tables, without rules and shuffles."""
-        s = self.sections
-        for _ in self.levels():  # at the first level, which has no vectors
-            if not len(s["edges"]):
-                return SpanPass(make_plain_finder(self.tables))
-            scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], self.header.symbols)
-            return SpanPass(PieceFinder(scanner))
-        raise AssertionError
+        """The automaton in the model's tables: at the first level there are no rules and shuffles."""
+        return next(SpanPass(make_plain_finder(self.tables)) for _ in self.levels())
 
     def matrix(self) -> Result:
         """The matrix has a bit for each pair of characters that a merge joins: the pairs J of the theorem."""
@@ -371,22 +364,20 @@ class _Checks:
         """Whole texts, by the calls that encode, twice, so that the piece table is empty first; and the plain way."""
         known, late, faults = list[tuple[str, Literal["all", "none"], list[int]]](), 0, list[str]()
         policies: tuple[Literal["all", "none"], ...] = ("all", "none")
-        for text in self.texts():
-            for special in policies:
-                try:
-                    self.tokenizer.encode(text, special=special)
-                    known.append((text, special, self.naive.ids(text, special == "all")))
-                except (TooLongError, UnsupportedError):
-                    late += 1
+        for text, special in product(self.texts(), policies):
+            try:
+                self.tokenizer.encode(text, special=special)
+                known.append((text, special, self.naive.ids(text, special == "all")))
+            except (TooLongError, UnsupportedError):
+                late += 1
         for level in self.levels():
             tok = self.made()
-            for turn in ("first", "again"):
-                for text, special, ids in known:
-                    found = [tok.encode(text, special=special), tok.encode(text.encode(), special=special)]
-                    if any(one != ids for one in found) or tok.count(text, special=special) != len(ids):
-                        at = next((at for at, (one, other) in enumerate(zip(ids, found[0])) if one != other), len(ids))
-                        faults.append(f"{text[:40]!a}, {level}, {turn}: expected {ids[at : at + 4]} at id {at}, "
-                                      f"found {found[0][at : at + 4]}")
+            for turn, (text, special, ids) in product(("first", "again"), known):
+                found = [tok.encode(text, special=special), tok.encode(text.encode(), special=special)]
+                if any(one != ids for one in found) or tok.count(text, special=special) != len(ids):
+                    at = next((at for at, (one, other) in enumerate(zip(ids, found[0])) if one != other), len(ids))
+                    faults.append(f"{text[:40]!a}, {level}, {turn}: expected {ids[at : at + 4]} at id {at}, "
+                                  f"found {found[0][at : at + 4]}")
         left = f"; {late:,} left out: refused, or with longer pieces" if late else ""
         return f"{len(known):,} texts twice, str and bytes, counted, at {', '.join(cpu_level.levels())}{left}", faults
 

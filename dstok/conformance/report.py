@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from dstok._util.files import visible
-from dstok.conformance.automaton_guide import Guide, spelled
+from dstok.conformance.automaton_guide import VERSIONS, Guide, categories, spelled
 from dstok.conformance.causes import Cause
-from dstok.conformance.unicode_changes import VERSIONS, categories
 from dstok.conformance.worker import Fault
 from dstok.errors import TextError
 from dstok.tokenizer import Tokenizer
@@ -276,9 +275,6 @@ def _finding(number: int, finding: Finding, view: str | None) -> Iterator[str]:
     yield f'<section id="finding-{number}"><h2>{_visible(heading)}</h2>\n'
     yield f"<p>In {count}. The smallest: <code>{_visible(shown(finding.text))}</code></p>\n"
     for label, part in _parts(finding):
-        if label.startswith("after"):
-            yield f"<p>After encoding <code>{_visible(part)}</code></p>\n"
-            continue
         yield f"<h3>{label.strip()}</h3>" if label else ""
         yield f"<p>{_visible(part)}</p>\n" if isinstance(part, str) else f"{_boxes(part, finding.first)}\n"
         if label.startswith("reference") and view:

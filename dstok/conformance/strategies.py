@@ -34,10 +34,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dstok._util.imports import of_extra
-from dstok.chat.versions import find_version
-from dstok.conformance.automaton_guide import Guide, built_in, guide_of
+from dstok.chat.render import find_version
+from dstok.conformance.automaton_guide import Guide, built_in, changed, guide_of
 from dstok.conformance.texts import NOT_SPACES, SPACES
-from dstok.conformance.unicode_changes import changed
 from dstok.regex import BEHAVIORS, Split
 
 if TYPE_CHECKING:

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import lru_cache
 from itertools import chain, islice, product
 
 from dstok._util.arguments import explained
 from dstok._util.files import reason
-from dstok.conformance.automaton_guide import SURROGATES, Guide, Word
+from dstok.conformance.automaton_guide import SURROGATES, VERSIONS, Guide, Word, moved
 from dstok.conformance.engines import CandidateError
-from dstok.conformance.unicode_changes import VERSIONS, moved
 from dstok.errors import ArgumentError
 from dstok.tokenizer import Tokenizer
 
@@ -170,11 +170,8 @@ def merge_conflicts(guide: Guide) -> Iterator[str]:
         for left, right, made in ranked[::order]:
             for triple in ((left, right, latest_left.get(right)), (latest_right.get(left), left, right)):
                 if None not in triple and (made not in texts) == torn:
-                    text = b"".join(guide.model.token(part) for part in triple if part is not None)
-                    try:
-                        yield text.decode()
-                    except UnicodeDecodeError:
-                        continue
+                    with suppress(UnicodeDecodeError):
+                        yield b"".join(guide.model.token(part) for part in triple if part is not None).decode()
             latest_left[left], latest_right[right] = right, left
 
 

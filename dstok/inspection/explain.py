@@ -1,14 +1,16 @@
-"""The compiled tokenizer in words, as `dstok explain` prints it; the path of a text through the automaton.
+"""The compiled tokenizer in words, as `dstok explain` prints it; the path of a text through the automaton; its graph.
 
 In: the inspection of a tokenizer, and a text or none. Out: the steps; a `Path` for each piece; the classes with example
-characters, the size of the automaton. Invariant: this is the scanner's automaton, read in Python; classes, steps and
-alternatives have the numbers of `Piece` and `Inspection`, from 0 on.
+characters, the size of the automaton; a graph in the DOT language of Graphviz (graphviz.org), with classes (the step of
+a state, `many`, `used`) for a style sheet in place of colours. Invariant: this is the scanner's automaton, read in
+Python; classes, steps and alternatives have the numbers of `Piece` and `Inspection`, from 0 on. The graph has every
+state but the dead one, and every move between such states; moves between the same two states share one arrow.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from html import escape
 
@@ -50,19 +52,15 @@ def paths(program: Program, text: str) -> Iterator[Path]:
     >>> [(path.text, len(path.moves)) for path in paths(dstok.load("deepseek-v3").inspect().automaton, "a 12")]
     [('a', 2), (' ', 2), ('12', 3)]
     """
-    symbols, edges, at = [program.alphabet.class_of(c) for c in text], program.dfa.edges, 0
-    while at < len(text):
-        match = program.dfa.longest(symbols, at)
-        assert match is not None, "a program's DFA is total"
+    symbols, edges, at = [*map(program.alphabet.class_of, text), program.alphabet.end], program.dfa.edges, 0
+    for piece, why in program.pieces(text):
         moves, state, place = list[Move](), START, at
         while state != DEAD:
-            symbol = symbols[place] if place < len(symbols) else program.alphabet.end
-            target, tag = edges[state][symbol]
-            moves.append(Move(state, symbol, tag != NO_TAG, target))
+            target, tag = edges[state][symbols[place]]
+            moves.append(Move(state, symbols[place], tag != NO_TAG, target))
             state, place = target, place + 1
-        end, tag = match
-        yield Path(text[at:end], program.tags[tag], tuple(moves))
-        at = end
+        yield Path(piece, why, tuple(moves))
+        at += len(piece)
 
 
 def reason(tag: Tag) -> str:
@@ -182,3 +180,54 @@ def _overrun(dfa: DFA) -> int | None:
             break
     found = max((longest[n] for n in after_tag), default=0)
     return None if found > len(edges) else 1 + found
+
+
+BLANKS = {"U+0009": "⇥", "U+000A": "↵", "U+0020": "␣"}
+HEAD = ("digraph automaton {", '  rankdir=LR; bgcolor="none"; ranksep=0.6; nodesep=0.25',
+         '  node [shape=circle fontname="Courier" fontsize=12 margin="0.03,0.02"]',
+         '  edge [fontname="Courier" fontsize=12 arrowsize=0.7]',
+         '  begin [label="" shape=point class="begin"]', f'  begin -> {START} [class="move"]')
+_FEW = 3  # classes that an arrow names
+
+
+def automaton_dot(program: Program, used: Collection[tuple[int, int]] = ()) -> str:
+    """The graph in DOT. `used`: pairs of state and symbol that a text has used.
+
+    >>> from dstok.regex import Split
+    >>> from dstok.regex.cascade import compile_splits
+    >>> print(automaton_dot(compile_splits([Split(r"a+")])).splitlines()[-2])
+      3 -> 3 [label="a" class="move"]
+    """
+    lines, marks, edges = [*HEAD], set(used), program.dfa.edges
+    arrows: dict[tuple[int, int, bool], list[int]] = {}  # by states, and whether a piece may end before the symbol
+    for state in range(START, len(edges)):
+        # `2.1`: a piece of alternative 1 of step 2 ends here.
+        tags = {tag % OPERATION for target, tag in edges[state] if tag != NO_TAG and target == DEAD}
+        reasons = [*dict.fromkeys("gap" if tag.step is None else f"{tag.step}.{tag.alternative}"
+                                  for tag in (program.tags[number] for number in sorted(tags)))]
+        steps = {name.split(".")[0] for name in reasons} - {"gap"}
+        kind = "many" if len(steps) > 1 else f"step{steps.pop()}" if steps else "gap" if reasons else "none"
+        label = "\\n".join([str(state), *reasons])
+        lines.append(f'  {state} [label="{label}" class="{kind}"]')
+        for symbol, (target, tag) in enumerate(edges[state]):
+            if target != DEAD:
+                arrows.setdefault((state, target, tag != NO_TAG), []).append(symbol)
+    for (state, target, ends), symbols in arrows.items():
+        kind = "move used" if marks & {(state, symbol) for symbol in symbols} else "move"
+        dashed = " style=dashed" if ends else ""
+        lines.append(f'  {state} -> {target} [label={quoted(class_names(program, symbols))} class="{kind}"{dashed}]')
+    return "\n".join([*lines, "}"])
+
+
+def class_names(cascade: Cascade, symbols: list[int]) -> str:
+    """Examples of a few of the classes, one each: the label of an arrow."""
+    names = []
+    for symbol in symbols:
+        chars = [] if symbol == cascade.alphabet.end else examples(cascade.alphabet.classes[symbol], 1)
+        names.append(BLANKS.get(chars[0], chars[0]) if chars else symbol_name(cascade, symbol))
+    return " ".join(names[:_FEW]) + (f" +{len(names) - _FEW}" if len(names) > _FEW else "")
+
+
+def quoted(label: str) -> str:
+    """A label as DOT quotes it."""
+    return '"' + label.replace("\\", "\\\\").replace('"', '\\"') + '"'

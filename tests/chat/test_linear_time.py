@@ -23,9 +23,8 @@ from shares import chance_of_today
 from dstok import chat
 from dstok.chat import answers, parse_dsml
 from dstok.chat.answers import Delimiters
-from dstok.chat.parse import DIALECTS
 from dstok.chat.v2_v3 import CALL_BEGIN, CALL_END, CALLS_BEGIN, SEP
-from dstok.chat.writer import CLOSE, DSML
+from dstok.chat.writer import CLOSE, DIALECTS, DSML
 
 VERSIONS = [version.name for version in chat.versions()]
 SHAPES = 500 if DEEP else max(4 // PART, 1)
@@ -91,7 +90,6 @@ def every_delimiters(monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, ...]]:
         found.add(texts)
         return answers.delimiters(*texts)
 
-    parse_dsml._edges.cache_clear()
     for module in PARSERS:
         monkeypatch.setattr(module, "delimiters", noted)
     for version in VERSIONS:

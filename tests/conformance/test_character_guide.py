@@ -9,6 +9,7 @@ import pytest
 from character_models import BLANK, PREPEND, added_token, character_json, metaspace
 
 from dstok import Tokenizer
+from dstok.conformance import verify
 from dstok.conformance.automaton_guide import Guide
 from dstok.conformance.texts import class_cover
 
@@ -45,3 +46,13 @@ def test_the_cover_shows_another_model(file: dict[str, Any], k: int) -> None:
     tokens = model._vocabulary.text_of, other._vocabulary.text_of
     assert any([tokens[0](i) for i in model.encode(text)] != [tokens[1](i) for i in other.encode(text)]
                for text in class_cover(model, k))
+
+
+def test_pieces() -> None:
+    """The parts of a text are merged alone; a wrong candidate is told by them."""
+    model = tokenizer(MODEL)
+    guide = Guide(model)
+    for text in ("", "abc xy ab", "中文. ab\n", "ü" * 3):
+        assert guide.with_splitter(guide.pieces, text) == guide.reference(text)
+    report = verify(lambda text: model.encode(text)[::-1], model, model=model, seconds=20, checks=["odd texts"])
+    assert report.findings[0].cause == "text lost or changed", f"\n{report}"

@@ -17,8 +17,7 @@ from text_strategies import GUIDE
 
 import dstok
 from dstok.conformance import Guide, class_cover, cover_size, strategies, texts
-from dstok.conformance.automaton_guide import guide_of
-from dstok.conformance.unicode_changes import VERSIONS, categories, changed, moved, stand_in
+from dstok.conformance.automaton_guide import VERSIONS, categories, changed, guide_of, moved, stand_in
 from dstok.regex.cascade import Program
 from dstok.regex.dfa import DEAD, START
 from dstok.unicode import category_of

@@ -11,9 +11,8 @@ from shares import share
 from smaller_models import smaller_json
 
 from dstok.conformance import Upgrade, upgrade
-from dstok.conformance.automaton_guide import Guide
+from dstok.conformance.automaton_guide import Guide, moved
 from dstok.conformance.texts import contexts
-from dstok.conformance.unicode_changes import moved
 from dstok.loading import load
 
 OLD, NEW = "tokenizers-0.23.3", "tokenizers-1.0.0rc3"

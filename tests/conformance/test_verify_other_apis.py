@@ -13,7 +13,7 @@ import dstok
 from dstok.conformance import verify
 from dstok.conformance.automaton_guide import Guide
 from dstok.conformance.engines import CandidateError, engine_of
-from dstok.conformance.hypotheses import Pipeline, _ascii_case
+from dstok.conformance.hypotheses import _ascii_case
 from dstok.conformance.naive import normal_form
 from dstok.conformance.worker import Runner
 
@@ -24,10 +24,10 @@ CALLS = {"batch": "batches", "decode": "decoding", "offsets": "offsets", "plain"
 @pytest.mark.parametrize("step", STEPS, ids=str)
 def test_the_models_own_splitter_predicts_its_ids(step: Any) -> None:
     tok, chance = dstok.Tokenizer.from_str(file_of(step)), random.Random(1)
-    pipeline = Pipeline(Guide(tok))
+    guide = Guide(tok)
     for _ in range(300):
         text = "".join(chance.choice(ODD) for _ in range(chance.randrange(9)))
-        assert pipeline.with_splitter(pipeline.pieces, text) == tuple(tok.encode(text)), text
+        assert guide.with_splitter(guide.pieces, text) == tuple(tok.encode(text)), text
 
 
 def test_a_model_with_a_normalizer_equals_itself() -> None:

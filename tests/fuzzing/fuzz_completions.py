@@ -23,7 +23,7 @@ from completions import completion_of, cuttings, growing, json_completion
 from parser_steps import WAYS, assert_linear_in_text
 
 from dstok import chat
-from dstok.chat.parse import DIALECTS
+from dstok.chat.writer import DIALECTS
 
 VERSIONS = [version.name for version in chat.versions()]
 

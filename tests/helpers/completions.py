@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-from dstok.chat.parse import DIALECTS, NAMED
+from dstok.chat.parse import NAMED
 from dstok.chat.v2_v3 import CALL_BEGIN, CALL_END, CALLS_BEGIN, CALLS_END, SEP
-from dstok.chat.writer import Dialect
+from dstok.chat.writer import DIALECTS, Dialect
 
 EOS = "<｜end▁of▁sentence｜>"
 FENCE = "\n```json\n"

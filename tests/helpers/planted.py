@@ -22,7 +22,7 @@ from real_models import real_json
 
 from dstok.compiled.kernel_selection import find_kernel
 from dstok.compiled.tables import Tables
-from dstok.conformance.unicode_changes import moved
+from dstok.conformance.automaton_guide import moved
 from dstok.core.split.automaton import pack_edges
 from dstok.formats.tokenizer_json import read_tokenizer_json
 from dstok.regex import Split

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 import dstok
 from dstok.cli.app import main
-from dstok.inspection.explain import paths
-from dstok.inspection.graph import automaton_dot
+from dstok.inspection.explain import automaton_dot, paths
 from dstok.regex.cascade import compile_splits
 from dstok.regex.dfa import DEAD, NO_TAG, START
 

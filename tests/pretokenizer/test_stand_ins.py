@@ -14,7 +14,7 @@ from functools import cache
 import pytest
 
 from dstok import Splitter, UnsupportedError
-from dstok.conformance.unicode_changes import moved
+from dstok.conformance.automaton_guide import moved
 from dstok.unicode import CodePointSet, general_category
 
 ASCII = CodePointSet.from_ranges([(0, 0x7F)])

@@ -8,14 +8,14 @@ import pytest
 
 import dstok
 from dstok import unicode
-from dstok.conformance import unicode_changes
+from dstok.conformance.automaton_guide import moved
 from dstok.unicode import CodePointSet
 
 
 @pytest.mark.parametrize(("one", "other"), list(pairwise(unicode.versions())))
 def test_categories_are_those_of_another_source(one: str, other: str) -> None:
     """The kit's table of changes is made from releases of `unicodedata2`."""
-    before, after = unicode_changes.moved(one, other), unicode_changes.moved(other, one)
+    before, after = moved(one, other), moved(other, one)
     sets = [{name: unicode.general_category(name, version) for name in unicode.general_categories(version)} for version in (one, other)]
     found = {char: (old, new) for old in sets[0] for new in sets[1] if old != new for char in map(chr, sets[0][old] & sets[1][new])}
     assert found == {char: (before[char], after[char]) for char in before}
