@@ -19,9 +19,10 @@ import os
 import struct
 import sys
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -31,7 +32,7 @@ from dstok.core.counts.merge_loop import MergeLoop, Survey
 from dstok.core.text.model_json import pack_tokens
 from dstok.errors import ArgumentError, FileError
 from dstok.formats.description import AddedToken
-from dstok.training.trainer import BpeTrainer, FirstTokens
+from dstok.training.trainer import RANKS, BpeTrainer, FirstTokens
 
 Rows = tuple[object, object, object]  # pieces, offsets, counts: piece i is pieces[offsets[i]:offsets[i + 1]]
 Progress = Callable[[int, int], None]  # called with the tokens that there are, and those that are wanted
@@ -150,12 +151,30 @@ class Learned:
         return self.counts[0] if self.counts else 0
 
 
+class Parity(NamedTuple):
+    """How `MergeLoop` balances languages: the arguments of `dstok.training.train_parity`.
+
+    languages: how many. ratios: none, or one for each. together: merges of all languages. window, share: turns, and at
+    most which part of them is one language's. merges: how many; None: as many as the vocabulary takes.
+    """
+
+    languages: int
+    dev: bool
+    ratios: array[float]
+    together: int
+    window: int
+    share: float
+    merges: int | None
+
+
 def learn(
-    rows: Callable[[], Iterable[Rows]], trainer: BpeTrainer, *, strict: bool = True, progress: Progress | None = None,
+    rows: Callable[[], Iterable[Rows]] | Sequence[Callable[[], Iterable[Rows]]], trainer: BpeTrainer, *,
+    strict: bool = True, progress: Progress | None = None,
     journal: Journal | None = None, encoder: Callable[[Learned], BPE] | None = None,
-    memory: int | None = None, announce: Callable[[Forecast], None] | None = None, num_threads: int = 1, **tuning: Any,
+    memory: int | None = None, announce: Callable[[Forecast], None] | None = None, num_threads: int = 1,
+    parity: Parity | None = None, **tuning: Any,
 ) -> Learned:
-    """The vocabulary of counted pieces. `rows` is called twice.
+    """The vocabulary of counted pieces. `rows` is called twice; with `parity` a list: of languages, then of dev texts.
 
     strict: refuse a `vocab_size` that the first tokens exceed, as `FirstTokens.check` does; upstream makes these then.
     journal: keeps the merges; those that it has are not made again. `encoder` makes the merging of a vocabulary then.
@@ -164,28 +183,35 @@ def learn(
     `drop_below` that drops all pieces and for too little memory, and `DstokError` for counts of more than 63 bits
     together.
     """
-    survey = Survey(trainer.drop_below)
-    for pieces, offsets, counts in rows():
+    survey, lanes = Survey(trainer.drop_below), [rows] if callable(rows) else rows
+    for pieces, offsets, counts in chain.from_iterable(rows() for rows in lanes):
         survey.add(pieces, offsets, counts)
     if survey.pieces and survey.dropped_pieces == survey.pieces:
         raise ArgumentError(f"expected pieces that occur at least {trainer.drop_below} times, found none: the most "
                             f"frequent one occurs {survey.highest} times", "drop_below")
-    first = FirstTokens(trainer, survey.bytes())
+    first, vocab_size = FirstTokens(trainer, survey.bytes()), trainer.vocab_size
     if strict:
         first.check()
+    if parity is not None:
+        vocab_size = vocab_size if parity.merges is None else len(first.tokens) + parity.merges
+        parity = parity._replace(merges=vocab_size - len(first.tokens))
     longest = NO_LIMIT if trainer.max_token_length is None else trainer.max_token_length
     before = _learned(first, survey, *((journal.merges[:], journal.counts[:]) if journal else (array("I"), array("q"))))
-    expected = forecast(survey, len(first.tokens), trainer.vocab_size, num_threads, memory)
+    expected = forecast(survey, len(first.tokens), vocab_size, num_threads, memory)
     if announce is not None:
         announce(expected)
-    known = pack_tokens(before.tokens)
-    loop = MergeLoop(known.starts, known.blob, first.taken(), trainer.vocab_size, trainer.min_frequency, longest,
-                     threads=num_threads, **{"pairs_room": expected.pairs, **tuning})
-    loop.reserve(survey.cells, survey.tokens, survey.longs)
+    known = pack_tokens([token.translate(RANKS) for token in before.tokens])
+    loop = MergeLoop(known.starts, known.blob, first.taken(), vocab_size, trainer.min_frequency, longest,
+                     threads=num_threads, parity=parity, **{"pairs_room": expected.pairs, **tuning})
+    if parity is None:
+        loop.reserve(survey.cells, survey.tokens, survey.longs)
     bpe = encoder(before) if encoder is not None and before.counts else None
-    for pieces, offsets, counts in rows():
-        loop.add(pieces, offsets, counts, first.ids_of_bytes(), bpe, trainer.drop_below)
-    merges, pair_counts = finished(loop, trainer.vocab_size, progress, journal)
+    for number, rows in enumerate(lanes):
+        all_too = parity is not None and parity.together and number < parity.languages
+        for pieces, offsets, counts in rows():
+            for lane in (number, -1) if all_too else (number,):
+                loop.add(pieces, offsets, counts, first.ids_of_bytes(), bpe, trainer.drop_below, lane)
+    merges, pair_counts = finished(loop, vocab_size, progress, journal)
     return _learned(first, survey, before.merges + merges, before.counts + pair_counts)
 
 

@@ -21,6 +21,7 @@ from dstok.formats.byte_alphabet import BYTE_TO_CHAR, decoded_bytes, is_spelling
 from dstok.formats.description import AddedToken
 
 _FLAGS = ("single_word", "lstrip", "rstrip", "normalized")
+RANKS = bytes(sorted(BYTE_TO_CHAR).index(char) for char in BYTE_TO_CHAR)  # of bytes, in the order of spellings
 _ALWAYS = 1 << 64  # more often than any character: those of initial_alphabet are kept first
 
 
@@ -142,9 +143,9 @@ class FirstTokens:
                                 "initial_alphabet")
 
     def taken(self) -> array[int]:
-        """The ids that a merge may spell, in the order that `MergeLoop` takes: by length, then by bytes."""
+        """The ids that a merge may spell, in the order that `MergeLoop` takes: by length, then by spelling."""
         found = [i for i, token in enumerate(self.tokens) if len(token) > 1 and i not in self.raw_ids]
-        return array("I", sorted(found, key=lambda i: (len(self.tokens[i]), self.tokens[i])))
+        return array("I", sorted(found, key=lambda i: (len(self.tokens[i]), self.tokens[i].translate(RANKS))))
 
     def ids_of_bytes(self) -> list[int]:
         """The id of each byte; -1 for one without a token, which words leave out."""

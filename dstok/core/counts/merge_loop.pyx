@@ -6,7 +6,7 @@ ids. Threads: one thread at a time uses an object; the loop runs without the GIL
 """
 
 cimport cython
-from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
@@ -29,15 +29,25 @@ cdef extern from "counts/merge_loop.h":
         uint64_t cells_size, tokens_size, longest_short
     ctypedef struct Merge:
         pass
-    ctypedef struct FirstTokens:
-        const uint8_t *bytes
-        const uint32_t *starts, *taken
-        int64_t count
-    ctypedef struct Loop:
-        Words words
+    ctypedef struct Tokens:
         uint32_t *lengths
+    ctypedef struct Lane:
+        Words words
+        int64_t windows, occurrences
+    ctypedef struct Parity:
+        uint32_t languages, dev
+        const double *ratios
+        uint64_t together, window
+        double most
+    ctypedef struct Loop:
+        Lane *lanes
+        uint32_t many
+        Parity parity
+        Tokens tokens
+        const uint32_t *taken
+        int64_t taken_count
         uint32_t ids
-        uint64_t vocab_size, longest
+        uint64_t vocab_size, most, longest
         int64_t least, divisor
         uint64_t pairs_room
         Merge *merges
@@ -45,7 +55,7 @@ cdef extern from "counts/merge_loop.h":
         uint64_t size, visits, rebuilds
         int threads
         uint32_t shared
-    bint loop_open(Loop *l, FirstTokens first, uint32_t count) noexcept nogil
+    bint loop_open(Loop *l, uint32_t many, const uint8_t *bytes, const uint32_t *starts, uint32_t count) noexcept nogil
     void loop_free(Loop *l) noexcept nogil
     int loop_run(Loop *l, uint64_t visits) noexcept nogil
     bint words_room(Words *w, uint64_t cells, uint64_t tokens, uint64_t longs) noexcept nogil
@@ -128,65 +138,79 @@ cdef class MergeLoop:
     which are ordered by length and bytes, takes its id. Other settings as of `BpeTrainer`. `divisor`: pairs below
     this part of the highest count wait for the next count. `longest_short`: longer words have the long form.
     `threads` share lists of `shared` places or more. `pairs_room`: bytes for pairs and their lists. None of these
-    changes a merge.
+    changes a merge. `parity`: a `dstok.training.parity.Parity`, to balance languages.
     """
 
     cdef Loop loop
-    cdef int64_t windows         # pairs of neighbours in all words, as often as the words count
     cdef object keep
     cdef bint broken
 
     def __cinit__(
         self, starts, blob: bytes, taken, uint64_t vocab_size, int64_t min_frequency, uint64_t longest,
-        int64_t divisor=16, int longest_short=LONG, int threads=1, uint32_t shared=SHARED, uint64_t pairs_room=1 << 62
+        int64_t divisor=16, int longest_short=LONG, int threads=1, uint32_t shared=SHARED, uint64_t pairs_room=1 << 62,
+        parity=None,
     ):
         cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
         cdef const uint8_t[::1] b = memoryview(blob).cast("B")
         cdef const uint32_t[::1] t = memoryview(taken).cast("B").cast("I")
-        cdef FirstTokens first
+        cdef const double[::1] ratios = None
+        cdef uint32_t many = 1
         if s.shape[0] < 1 or divisor < 1 or not 0 < longest_short <= LONG:
             raise ValueError(f"expected starts, a divisor of at least 1, and short words of up to {LONG}")
-        self.keep = (s, b, t)
-        first.bytes, first.starts = &b[0] if b.shape[0] else NULL, &s[0]
-        first.taken, first.count = &t[0] if t.shape[0] else NULL, t.shape[0]
+        self.loop.most = UINT64_MAX
+        if parity is not None:
+            ratios, divisor, pairs_room = parity.ratios, 1 << 61, 1 << 62  # all pairs have lists
+            self.loop.most, self.loop.parity.languages = parity.merges, parity.languages
+            self.loop.parity.dev = parity.languages if parity.dev else 0
+            self.loop.parity.ratios = &ratios[0] if ratios.shape[0] else NULL
+            self.loop.parity.together, self.loop.parity.window = parity.together, parity.window
+            self.loop.parity.most = parity.share
+            many = parity.languages + self.loop.parity.dev + (parity.together > 0)
+        self.keep = (t, ratios)
+        self.loop.taken, self.loop.taken_count = &t[0] if t.shape[0] else NULL, t.shape[0]
         self.loop.vocab_size, self.loop.longest = vocab_size, longest
-        self.loop.words.longest_short = longest_short
         self.loop.threads, self.loop.shared = min(threads, MOST_THREADS), shared
         self.loop.least, self.loop.divisor, self.loop.pairs_room = max(1, min_frequency), divisor, pairs_room
-        if not loop_open(&self.loop, first, <uint32_t>(s.shape[0] - 1)):
+        if not loop_open(&self.loop, many, &b[0] if b.shape[0] else NULL, &s[0], <uint32_t>(s.shape[0] - 1)):
             raise MemoryError
+        for i in range(many):
+            self.loop.lanes[i].words.longest_short = longest_short
 
     def __dealloc__(self):
         loop_free(&self.loop)
 
     def reserve(self, uint64_t cells, uint64_t tokens, uint64_t longs):
         """Make room for words: for `cells` and `tokens` of 4 bytes, and for `longs` words in the long form."""
-        if not words_room(&self.loop.words, cells, tokens, longs):
+        if not words_room(&self.loop.lanes.words, cells, tokens, longs):
             raise MemoryError
 
-    def add(self, pieces, offsets, counts, ids_of_bytes: list[int], BPE bpe=None, int64_t drop_below=0):
+    def add(self, pieces, offsets, counts, ids_of_bytes: list[int], BPE bpe=None, int64_t drop_below=0,
+            Py_ssize_t lane=0):
         """Add pieces: piece i is `pieces[offsets[i]:offsets[i + 1]]`, with its count, as `PieceCounts` has them.
 
         `ids_of_bytes` is the id of each byte, -1 for a byte that is left out. With `bpe`, a word begins as the ids by
-        which it encodes the piece. Pieces with a count below `drop_below` are left out.
+        which it encodes the piece. Pieces with a count below `drop_below` are left out. Of dev texts, whose lanes come
+        after those of the languages, pieces with such a byte are left out. Lane -1, the last one, is of all languages.
         """
         cdef Pieces all = Pieces(pieces, offsets, counts)
         cdef Encoding encoding = Encoding(ids_of_bytes, bpe, all.longest)
         cdef int status
-        if self.loop.rebuilds:
-            raise ValueError("expected pieces before the first merge")
+        lane += self.loop.many if lane < 0 else 0
+        if self.loop.rebuilds or not 0 <= lane < self.loop.many:
+            raise ValueError("expected pieces before the first merge, of a lane that there is")
         with nogil:
-            status = self.add_all(all, encoding, drop_below)
+            status = self.add_all(all, encoding, drop_below, self.loop.lanes + lane)
         if status == OUT_OF_MEMORY:
             raise MemoryError
         if status == TOO_MANY_COUNTS:
-            raise DstokError("expected counts of pairs that are together below 2**63, found more")
+            raise DstokError("expected counts that are together below 2**63, found more")
         if status == TOO_MANY_WORDS:
             raise DstokError(f"expected distinct pieces of at most {LONG_PLACE} bytes together, found more")
 
-    cdef int add_all(self, Pieces pieces, Encoding encoding, int64_t drop_below) noexcept nogil:
+    cdef int add_all(self, Pieces pieces, Encoding encoding, int64_t drop_below, Lane *lane) noexcept nogil:
         cdef uint64_t cells = 0, tokens = 0, longs = 0
-        cdef int64_t length, windows, most = self.loop.words.longest_short
+        cdef int64_t size, length, windows, most = lane.words.longest_short
+        cdef bint whole = 0 <= lane - self.loop.lanes - <int64_t>self.loop.parity.languages < self.loop.parity.dev
         cdef Py_ssize_t i
         for i in range(pieces.size):
             length = pieces.offsets[i + 1] - pieces.offsets[i]
@@ -194,24 +218,26 @@ cdef class MergeLoop:
                 cells += min(length, most) + HEAD if length > 1 else 0
             if pieces.counts[i] >= drop_below and length > most:
                 tokens, longs = tokens + length + 1, longs + 1
-        if self.loop.words.cells_size + cells >= LONG_PLACE or (
-                self.loop.words.tokens_size + tokens + 2 >= LONG_PLACE):
+        if lane.words.cells_size + cells >= LONG_PLACE or lane.words.tokens_size + tokens + 2 >= LONG_PLACE:
             return TOO_MANY_WORDS
-        if not words_room(&self.loop.words, cells, tokens, longs):
+        if not words_room(&lane.words, cells, tokens, longs):
             return OUT_OF_MEMORY
         for i in range(pieces.size):
             if pieces.counts[i] < drop_below:
                 continue
-            length = encoding.encode(pieces.text + pieces.offsets[i], pieces.offsets[i + 1] - pieces.offsets[i])
+            size = pieces.offsets[i + 1] - pieces.offsets[i]
+            length = encoding.encode(pieces.text + pieces.offsets[i], size)
             if length < 0:
                 return OUT_OF_MEMORY
-            if length < 2:
+            if not length or (whole and length < size):
                 continue
             if __builtin_mul_overflow(pieces.counts[i], length - 1, &windows) or (
-                    __builtin_add_overflow(self.windows, windows, &self.windows)):
-                self.windows = INT64_MAX
+                    __builtin_add_overflow(lane.windows, windows, &lane.windows)) or (
+                    __builtin_add_overflow(lane.occurrences, pieces.counts[i], &lane.occurrences)):
+                lane.windows = INT64_MAX
                 return TOO_MANY_COUNTS
-            words_add(&self.loop.words, encoding.ids, length, pieces.counts[i], self.loop.lengths)
+            if length > 1:
+                words_add(&lane.words, encoding.ids, length, pieces.counts[i], self.loop.tokens.lengths)
         return FINE
 
     def run(self, uint64_t visits) -> bool:

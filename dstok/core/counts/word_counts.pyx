@@ -15,7 +15,6 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.exc cimport PyErr_Fetch, PyErr_NormalizeException
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_XDECREF
-from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
@@ -47,6 +46,7 @@ cdef extern from "counts/sorted_words.h":
         int64_t length, count
         Py_ssize_t room
     enum:
+        NUMBER_BYTES
         CURSOR_END
         CURSOR_FINE
         CURSOR_BROKEN
@@ -364,21 +364,6 @@ cdef class Tally(Sink):
         self.check(self.fault.status)
         return self.fault.status == FINE
 
-    def add_block(self, const uint8_t[::1] block not None) -> bool:
-        """Add the counts of a block; false if there was no room for all. Raises `ValueError` for broken bytes."""
-        cdef Cursor cursor = cursor_of(&block[0], block.shape[0])
-        cdef int status
-        with nogil:
-            status = cursor_next(&cursor, True)
-            while status == CURSOR_FINE and self.add_count(cursor.piece, cursor.length, cursor.count):
-                cursor.count = 0  # any order will do
-                status = cursor_next(&cursor, True)
-            free(cursor.piece)
-        if status == CURSOR_BROKEN:
-            raise ValueError("expected pieces with counts")
-        self.check(OUT_OF_MEMORY if status == CURSOR_NO_MEMORY else FINE)
-        return status == CURSOR_END
-
     cdef int check(self, int status) except -1:
         """Raise what happened in a thread without the GIL."""
         error, self.error = self.error, None
@@ -390,20 +375,36 @@ cdef class Tally(Sink):
 
     def merge(self, Tally other not None) -> bool:
         """Add the counts of another tally; false if there was no room for all."""
-        cdef Py_ssize_t i, ahead
-        cdef bint fits = True
-        cdef uint64_t hash
+        cdef bint fits
         with nogil:
-            for i in range(other.used):
-                ahead = min(i + AHEAD, other.used - 1)
-                hash = hash_bytes(self.seed, other.text + other.ends[ahead], other.ends[ahead + 1] - other.ends[ahead])
-                __builtin_prefetch(self.places + (hash >> (64 - self.places_log2)))
-                fits = self.add_count(
-                    other.text + other.ends[i], other.ends[i + 1] - other.ends[i], other.counts[i])
-                if not fits:
-                    break
+            fits = self.add_counts(other.text, other.ends, other.counts, other.used)
         self.check(FINE)
         return fits
+
+    def add_rows(
+        self, bytes pieces not None, const int64_t[::1] offsets not None, const int64_t[::1] counts not None
+    ) -> bool:
+        """Add counts, in the form of `counted`; false if there was no room for all."""
+        cdef const uint8_t *text = <const uint8_t *>PyBytes_AS_STRING(pieces)
+        cdef bint fits = True
+        if counts.shape[0]:
+            with nogil:
+                fits = self.add_counts(text, &offsets[0], &counts[0], counts.shape[0])
+        self.check(FINE)
+        return fits
+
+    cdef bint add_counts(
+        self, const uint8_t *text, const int64_t *ends, const int64_t *counts, Py_ssize_t size
+    ) noexcept nogil:
+        cdef Py_ssize_t i, ahead
+        cdef uint64_t hash
+        for i in range(size):
+            ahead = min(i + AHEAD, size - 1)
+            hash = hash_bytes(self.seed, text + ends[ahead], ends[ahead + 1] - ends[ahead])
+            __builtin_prefetch(self.places + (hash >> (64 - self.places_log2)))
+            if not self.add_count(text + ends[i], ends[i + 1] - ends[i], counts[i]):
+                return False
+        return True
 
     def sort(self, bint by_count):
         """Sort the pieces: by their bytes, or the most frequent first and then by bytes.
@@ -455,24 +456,8 @@ cdef class Tally(Sink):
 
         Piece i is `pieces[offsets[i]:offsets[i + 1]]`. The arrays have the typecode "q". Only `clear` may come next.
         """
-        cdef const Entry *order = <const Entry *>self.places
-        cdef Py_ssize_t i, number, length, at = 0
-        cdef bytes pieces = PyBytes_FromStringAndSize(NULL, self.ends[self.used])
-        cdef uint8_t *out = <uint8_t *>PyBytes_AS_STRING(pieces)
-        cdef int64_t[::1] offsets = array("q", [0]) * (self.used + 1)
-        cdef int64_t[::1] counts = array("q", [0]) * (self.used + 1)
         self.sort(True)
-        with nogil:
-            for i in range(self.used):
-                if i + 2 * AHEAD < self.used:
-                    __builtin_prefetch(self.ends + order[i + 2 * AHEAD].number)
-                    __builtin_prefetch(self.text + self.ends[order[i + AHEAD].number])
-                number = order[i].number
-                length = self.ends[number + 1] - self.ends[number]
-                memcpy(out + at, self.text + self.ends[number], length)
-                at += length
-                counts[i], offsets[i + 1] = self.counts[number], at
-        return pieces, offsets.base, counts.base[:self.used]
+        return rows_of(self.block(self.ends[self.used] + 3 * NUMBER_BYTES * (self.used + 1)))
 
     def passed(self) -> int:
         """Return the number of places with other pieces that look-ups have passed. For tests."""
@@ -481,18 +466,6 @@ cdef class Tally(Sink):
     def distinct(self) -> int:
         """Return the number of distinct pieces."""
         return self.used
-
-
-def dict_of(
-    bytes pieces not None, const int64_t[::1] offsets not None, const int64_t[::1] counts not None
-) -> dict[str, int]:
-    """Return the result of `Tally.counted` as a dict."""
-    cdef const char *text = PyBytes_AS_STRING(pieces)
-    cdef dict found = {}
-    cdef Py_ssize_t i
-    for i in range(counts.shape[0]):
-        found[PyUnicode_DecodeUTF8(text + offsets[i], offsets[i + 1] - offsets[i], NULL)] = counts[i]
-    return found
 
 
 cdef extern from *:
@@ -512,10 +485,6 @@ cdef struct Held:
     uint8_t *piece
     int64_t length
     Py_ssize_t room
-
-
-cdef Cursor cursor_of(const uint8_t *block, Py_ssize_t size) noexcept:
-    return Cursor(at=block, end=block + size, piece=NULL, length=0, room=0, count=0)
 
 
 cdef int check_cursor(int status, int source) except -1:
@@ -674,6 +643,7 @@ def rows_of(bytes block not None) -> tuple[bytes, array[int], array[int]]:
 
     The arrays have the typecode "q". Raises `ValueError`.
     """
+    cdef const uint8_t *start = <const uint8_t *>PyBytes_AS_STRING(block)
     cdef bytes pieces = b""
     cdef char *out = NULL
     cdef int64_t[::1] offsets, counts
@@ -685,7 +655,7 @@ def rows_of(bytes block not None) -> tuple[bytes, array[int], array[int]]:
             pieces = PyBytes_FromStringAndSize(NULL, length)
             out = PyBytes_AS_STRING(pieces)
             offsets, counts = array("q", bytes(8 * (rows + 1))), array("q", bytes(8 * (rows + 1)))
-        cursor = cursor_of(<const uint8_t *>PyBytes_AS_STRING(block), PyBytes_GET_SIZE(block))
+        cursor = Cursor(at=start, end=start + PyBytes_GET_SIZE(block), piece=NULL, length=0, room=0, count=0)
         rows = length = 0
         with nogil:
             status = cursor_next(&cursor, True)
