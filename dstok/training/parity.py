@@ -21,7 +21,7 @@ from typing import Any
 from dstok._util.arguments import explained, whole_number
 from dstok.errors import ArgumentError
 from dstok.tokenizer import Tokenizer
-from dstok.training.learn import Parity, Progress, Rows
+from dstok.training.learn import Progress, Rows
 from dstok.training.piece_counts import CountsFile, Texts, counted
 from dstok.training.run import begin, check_made_by, readers_of, texts_of, trained
 from dstok.training.template import Like, Normalizing
@@ -56,13 +56,13 @@ def train_parity(
     >>> texts = [["low lower lowest"] * 9, ["niedrig niedriger"]]
     >>> tok = dstok.training.train_parity(texts, trainer, like="gpt-2", dev=[["low"], ["niedrig"]])
     >>> tok.inspect().token_bytes()[256:]
-    [b'ri', b'rig', b'nie']
+    [b'ri', b'rig', b'ni']
     """
     settings, base = begin(trainer, like, normalizer)
     if num_merges is not None:
         num_merges = whole_number("num_merges", num_merges)
         settings = replace(settings, vocab_size=1 << 31)
-    if not languages or isinstance(languages, str):
+    if not languages:
         raise ArgumentError("expected texts of at least one language, found none", "languages")
     for name, others in (("dev", dev), ("ratio", ratio)):
         if others is not None and len(others) != len(languages):
@@ -75,10 +75,11 @@ def train_parity(
                 raise ArgumentError(f"expected numbers above 0 as {name}, found {number!r}", name)
     if variant not in ("base", "window"):
         raise ArgumentError(f"expected \"base\" or \"window\" as variant, found {variant!r}", "variant")
-    window = whole_number("window_size", window_size, 1), alpha / len(languages)
-    parity = Parity(len(languages), dev is not None, array("d", ratio or ()),
-                    whole_number("global_merges", global_merges), *(window if variant == "window" else (1, math.inf)),
-                    num_merges)
+    balance = {"languages": len(languages), "dev": dev is not None, "ratios": array("d", ratio or ()),
+               "together": whole_number("global_merges", global_merges), "num_merges": num_merges}
+    window = whole_number("window_size", window_size, 1)
+    if variant == "window":
+        balance |= {"window": window, "share": alpha / len(languages)}
     sources, readers = [*languages, *(dev or ())], readers_of(base)
     with ExitStack() as stack:
         def rows_of(source: Any) -> Callable[[], Iterable[Rows]]:
@@ -87,5 +88,4 @@ def train_parity(
                 return source.rows
             return stack.enter_context(counted(*readers, texts_of(source, field), num_threads, memory // len(sources)))
 
-        return trained(base, [*map(rows_of, sources)], settings, progress=progress, num_threads=num_threads,
-                       parity=parity)
+        return trained(base, [*map(rows_of, sources)], settings, progress=progress, num_threads=num_threads, **balance)

@@ -28,7 +28,7 @@ from dstok.errors import ArgumentError, FileError, UnsupportedError
 from dstok.formats.tokenizer_json import write_tokenizer_json
 from dstok.tokenizer import describe
 from dstok.training import BpeTrainer, count_from_iterator, train_parity
-from dstok.training.learn import Parity, learn
+from dstok.training.learn import learn
 from dstok.training.piece_counts import CountsFile
 
 OF_TRAINER = ("min_frequency", "special_tokens", "max_token_length", "initial_alphabet")
@@ -77,11 +77,12 @@ def random_case(chance: random.Random) -> tuple[dict[str, Any], dict[str, Any]]:
 def learned(sources: dict[str, Any], settings: dict[str, Any], **tuning: Any) -> Trained:
     """By `learn`, without a model."""
     languages, dev, ratio = sources["languages"], sources["dev"], sources["ratio"]
-    window, share = (settings["window_size"], settings["alpha"] / len(languages)) if settings["variant"] == "window" else (1, math.inf)
-    parity = Parity(len(languages), bool(dev), array("d", ratio), settings["global_merges"], window, share, settings["num_merges"])
+    balance = {"languages": len(languages), "dev": bool(dev), "ratios": array("d", ratio), "together": settings["global_merges"]}
+    if settings["variant"] == "window":
+        balance |= {"window": settings["window_size"], "share": settings["alpha"] / len(languages)}
     trainer = BpeTrainer(**{"initial_alphabet": (), **{name: settings[name] for name in OF_TRAINER if name in settings}})
     lanes = [[rows_of(words)] for words in [*languages, *dev]]
-    return spelled(learn([partial(list, rows) for rows in lanes], trainer, strict=False, parity=parity, **tuning))
+    return spelled(learn([partial(list, rows) for rows in lanes], trainer, strict=False, num_merges=settings["num_merges"], **balance, **tuning))
 
 
 def file_of(tok: dstok.Tokenizer) -> Trained:

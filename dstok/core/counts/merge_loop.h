@@ -16,144 +16,16 @@
  * of it, pairs are counted again, too. So memory has a bound, and merges do not depend on it.
  *
  * Pairs are counted part by part of their hashes if the table of all of them would be too large.
+ *
+ * Several lanes: each merge is that of one lane (counts/lanes.h), of several pairs the one with the largest spellings, and
+ * is made in all. So each lane needs the lists of all its pairs, and no pair waits.
  */
 #ifndef DSTOK_MERGE_LOOP_H
 #define DSTOK_MERGE_LOOP_H
 
 #include "cpu/platform.h"
-#include "counts/words.h"
-
-/* The changes of counts that one merge makes: by the token before and after each place of the merge. The arrays are by
- * id, so that a visit needs no hash; `near` is all zeros between merges.
- *
- * Example: in "x a b y", counted 5 times, a and b become z. Then (x, a) and (b, y) lose 5, (x, z) and (z, y) gain 5.
- * Example: in "a b a b" the second merge stands after a z. The pair (z, a), which the first merge gained, goes again. */
-enum { BEFORE, AFTER };
-
-/* For one id: the changes of pairs with it. */
-typedef struct {
-    int64_t gained, lost;
-    uint32_t *list; /* of the new pair, if it counts enough */
-    uint32_t size;  /* of the list */
-    uint32_t noted; /* 0 if the id is not in `ids`; else 1 more than the places that were noted */
-} Change;
-
-typedef struct {
-    Change side[2]; /* BEFORE: the id stands before the merged token; one cache line */
-} Near;
-
-typedef struct {
-    uint32_t id, place;
-} Place;
-
-typedef struct {
-    uint32_t *ids; /* that have been noted */
-    uint64_t count, ids_room;
-    Place *places;
-    uint64_t size, room;
-} Notes;
-
-typedef struct {
-    Near *near;
-    uint64_t ids_room;
-    Notes notes[2];
-    int64_t merged; /* places, as often as their words count */
-} Deltas;
-
-static inline void deltas_free(Deltas *d) {
-    for (Notes *notes = d->notes; notes <= d->notes + AFTER; notes++) {
-        free(notes->ids);
-        free(notes->places);
-    }
-    free(d->near);
-}
-
-/* Makes room for ids below `size`; false if memory is out. */
-static inline int deltas_ids(Deltas *d, uint64_t size) {
-    uint64_t before = d->ids_room, near = before, left = before, right = before;
-    if (size <= before)
-        return 1;
-    if (!array_grow((void **)&d->near, &near, size, sizeof *d->near))
-        return 0;
-    memset(d->near + before, 0, (near - before) * sizeof *d->near);
-    if (!array_grow((void **)&d->notes[BEFORE].ids, &left, size, sizeof(uint32_t)) ||
-        !array_grow((void **)&d->notes[AFTER].ids, &right, size, sizeof(uint32_t)))
-        return 0;
-    d->ids_room = near;
-    return 1;
-}
-
-/* Makes room for the places of one more visit; false if memory is out. */
-static inline int deltas_room(Deltas *d, uint64_t visit) {
-    for (Notes *notes = d->notes; notes <= d->notes + AFTER; notes++)
-        if (!array_grow((void **)&notes->places, &notes->room, notes->size + visit, sizeof *notes->places))
-            return 0;
-    return 1;
-}
-
-static inline Change *deltas_change(Deltas *d, int side, uint32_t id) {
-    Change *change = &d->near[id].side[side];
-    if (!change->noted) {
-        change->noted = 1;
-        d->notes[side].ids[d->notes[side].count++] = id;
-    }
-    return change;
-}
-
-/* The new pair with `id` gains `count` at a place. */
-static inline void deltas_gain(Deltas *d, int side, Change *change, uint32_t id, int64_t count, uint32_t place) {
-    Notes *notes = d->notes + side;
-    change->gained += count;
-    change->noted++;
-    notes->places[notes->size++] = (Place){id, place};
-}
-
-/* The pair of the merged token with the one before or after it. */
-static inline uint64_t deltas_key(int side, uint32_t id, uint32_t merged) {
-    return side == BEFORE ? pair_key(id, merged) : pair_key(merged, id);
-}
-
-/* Makes the lists of new pairs that come before `limit`; false if memory is out. */
-static inline int deltas_lists(Deltas *d, int side, uint32_t merged, HeapItem limit) {
-    Notes *notes = d->notes + side;
-    for (uint64_t i = 0; i < notes->count; i++) {
-        uint32_t id = notes->ids[i];
-        Change *change = &d->near[id].side[side];
-        if (heap_before((HeapItem){change->gained, deltas_key(side, id, merged)}, limit) &&
-            !(change->list = malloc((change->noted - 1) * sizeof *change->list)))
-            return 0;
-    }
-    for (uint64_t i = 0; i < notes->size; i++) {
-        Change *change = &d->near[notes->places[i].id].side[side];
-        uint32_t place = notes->places[i].place;
-        if (change->list && !(change->size && change->list[change->size - 1] == place))
-            change->list[change->size++] = place;
-    }
-    return 1;
-}
-
-/* Takes over the changes that `other` noted at later places, and clears them; false if memory is out. */
-static inline int deltas_join(Deltas *d, Deltas *other) {
-    d->merged += other->merged;
-    other->merged = 0;
-    for (int side = BEFORE; side <= AFTER; side++) {
-        Notes *from = other->notes + side, *to = d->notes + side;
-        if (!deltas_room(d, from->size))
-            return 0;
-        for (uint64_t i = 0; i < from->count; i++) {
-            Change *old = &other->near[from->ids[i]].side[side], *change = deltas_change(d, side, from->ids[i]);
-            change->gained += old->gained;
-            change->lost += old->lost;
-            change->noted += old->noted - 1;
-            memset(old, 0, sizeof *old);
-        }
-        if (from->size)
-            memcpy(to->places + to->size, from->places, from->size * sizeof *from->places);
-        to->size += from->size;
-        from->count = from->size = 0;
-    }
-    return 1;
-}
+#include "counts/deltas.h"
+#include "counts/lanes.h"
 
 enum {
     AHEAD = 8, /* distance, in places of a list, to the word that is fetched */
@@ -165,27 +37,6 @@ enum {
 typedef struct {
     uint32_t left, right, merged;
 } Merge;
-
-/* Words with their pairs. A training has one lane, unless it balances languages. */
-typedef struct {
-    Words words;
-    PairCounts pairs;
-    int64_t windows, occurrences; /* pairs of neighbours in all words, as often as these count; the sum of the counts */
-    int64_t before;               /* `windows` before the first merge */
-    uint64_t turns;               /* how often the window of turns has it */
-    int ended, aside;             /* no pair of it may be merged; it has had its turns, in this choice */
-} Lane;
-
-/* How languages take turns: docs/tutorials/training.md has the definition. Lanes: one for each language, one for the dev
- * texts of each or none, one for the words of all languages if there are `together` merges. */
-typedef struct {
-    uint32_t languages, dev;      /* the first lane of dev texts; 0: lengths are those of the languages' words */
-    const double *ratios;         /* the compressions that are wanted; NULL: lengths alone decide */
-    uint64_t together;            /* merges of the most frequent pair of all languages, which come first */
-    double most;                  /* turns of a language, as a part of the window */
-    uint64_t window, made, room;  /* turns in the window; all that there were; of `turns` */
-    uint32_t *turns;              /* the languages of the window */
-} Parity;
 
 typedef struct {
     Lane *lanes, *lane;           /* all of them; the one at work */
@@ -212,11 +63,6 @@ typedef struct {
     Deltas others[MOST_THREADS - 1];
     uint32_t left, right, merged; /* the merge that is being made */
 } Loop;
-
-static void lane_free(Lane *lane) {
-    words_free(&lane->words);
-    pairs_free(&lane->pairs);
-}
 
 static void loop_free(Loop *l) {
     while (l->many)
@@ -580,53 +426,6 @@ static int loop_begin(Loop *l) {
     return fine;
 }
 
-/* How much a language needs the next merge: its length, or how far its compression is behind the one that is wanted. */
-static int64_t parity_need(const Loop *l, uint32_t language) {
-    const Lane *lane = l->lanes + l->parity.dev + language;
-    int64_t need = lane->windows + lane->occurrences;
-    if (l->parity.ratios) {
-        double compression = (double)(lane->before + lane->occurrences) / (double)need / l->parity.ratios[language];
-        memcpy(&need, &compression, sizeof need); /* the order of positive numbers is that of their bits */
-        need = -need;
-    }
-    return need;
-}
-
-static int parity_has_turns(const Parity *p, const Lane *lane) { return (double)lane->turns / (double)p->window <= p->most; }
-
-/* The language with the greatest need that has turns left; NULL if memory is out. Upstream takes the first one if those with
- * pairs have none left, be it as it may; so this turn can be lost. Where it looks for ever, `last` is taken. */
-static Lane *parity_choose(Loop *l) {
-    Parity *p = &l->parity;
-    Lane *first = l->lanes, *last = first, *best;
-    uint32_t ended = 0;
-    for (uint32_t i = 0; i < p->languages; i++) {
-        first[i].aside = first[i].ended;
-        ended += first[i].ended;
-    }
-    for (;; last = best, best->aside = 1) {
-        int64_t need = INT64_MIN;
-        best = NULL;
-        for (uint32_t i = 0; i < p->languages; i++)
-            if (!first[i].aside && (!best || parity_need(l, i) > need)) {
-                best = first + i;
-                need = parity_need(l, i);
-            }
-        if (!best || parity_has_turns(p, best))
-            break;
-    }
-    if (!best)
-        best = first->ended && (ended == 1 || parity_has_turns(p, first)) ? first : last;
-    uint64_t place = p->made++ % p->window;
-    if (p->made > p->window)
-        first[p->turns[place]].turns--;
-    else if (!array_grow((void **)&p->turns, &p->room, p->made, sizeof *p->turns))
-        return NULL;
-    p->turns[place] = (uint32_t)(best - first);
-    best->turns++;
-    return best;
-}
-
 /* Makes one merge for the languages, or finds that the lane has none. */
 static int loop_balance(Loop *l) {
     Parity *p = &l->parity;
@@ -637,7 +436,7 @@ static int loop_balance(Loop *l) {
         lane_free(l->lanes + --l->many);
         p->together = 0;
     }
-    Lane *lane = together ? l->lanes + l->many - 1 : parity_choose(l);
+    Lane *lane = together ? l->lanes + l->many - 1 : parity_choose(p, l->lanes);
     if (!lane)
         return LOOP_OUT_OF_MEMORY;
     CountedPair *pair = lane->ended ? NULL : pairs_pop(&lane->pairs);

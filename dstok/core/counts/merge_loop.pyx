@@ -52,7 +52,7 @@ cdef extern from "counts/merge_loop.h":
         uint64_t pairs_room
         Merge *merges
         int64_t *counts
-        uint64_t size, visits, rebuilds
+        uint64_t size, rebuilds
         int threads
         uint32_t shared
     bint loop_open(Loop *l, uint32_t many, const uint8_t *bytes, const uint32_t *starts, uint32_t count) noexcept nogil
@@ -138,7 +138,11 @@ cdef class MergeLoop:
     which are ordered by length and bytes, takes its id. Other settings as of `BpeTrainer`. `divisor`: pairs below
     this part of the highest count wait for the next count. `longest_short`: longer words have the long form.
     `threads` share lists of `shared` places or more. `pairs_room`: bytes for pairs and their lists. None of these
-    changes a merge. `parity`: a `dstok.training.parity.Parity`, to balance languages.
+    changes a merge.
+
+    To balance `languages` makes a lane for each, with `dev` one for the dev texts of each, and with `together`, the
+    number of merges of all languages, one for all. `ratios`: of each language, or none. `share`: which part of the last
+    `window` turns is one language's, at most. `most`: how many merges there may be.
     """
 
     cdef Loop loop
@@ -148,24 +152,22 @@ cdef class MergeLoop:
     def __cinit__(
         self, starts, blob: bytes, taken, uint64_t vocab_size, int64_t min_frequency, uint64_t longest,
         int64_t divisor=16, int longest_short=LONG, int threads=1, uint32_t shared=SHARED, uint64_t pairs_room=1 << 62,
-        parity=None,
+        uint32_t languages=0, bint dev=False, const double[::1] ratios=None, uint64_t together=0, uint64_t window=1,
+        double share=1, uint64_t most=UINT64_MAX
     ):
         cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
         cdef const uint8_t[::1] b = memoryview(blob).cast("B")
         cdef const uint32_t[::1] t = memoryview(taken).cast("B").cast("I")
-        cdef const double[::1] ratios = None
-        cdef uint32_t many = 1
+        cdef uint32_t many = max(1, languages + languages * dev + (together > 0))
         if s.shape[0] < 1 or divisor < 1 or not 0 < longest_short <= LONG:
             raise ValueError(f"expected starts, a divisor of at least 1, and short words of up to {LONG}")
-        self.loop.most = UINT64_MAX
-        if parity is not None:
-            ratios, divisor, pairs_room = parity.ratios, 1 << 61, 1 << 62  # all pairs have lists
-            self.loop.most, self.loop.parity.languages = parity.merges, parity.languages
-            self.loop.parity.dev = parity.languages if parity.dev else 0
-            self.loop.parity.ratios = &ratios[0] if ratios.shape[0] else NULL
-            self.loop.parity.together, self.loop.parity.window = parity.together, parity.window
-            self.loop.parity.most = parity.share
-            many = parity.languages + self.loop.parity.dev + (parity.together > 0)
+        if languages:
+            divisor, pairs_room = 1 << 61, 1 << 62  # all pairs have lists
+        if ratios is not None and ratios.shape[0]:
+            self.loop.parity.ratios = &ratios[0]
+        self.loop.parity.languages, self.loop.parity.dev = languages, languages * dev
+        self.loop.parity.together, self.loop.parity.window, self.loop.parity.most = together, window, share
+        self.loop.most = most
         self.keep = (t, ratios)
         self.loop.taken, self.loop.taken_count = &t[0] if t.shape[0] else NULL, t.shape[0]
         self.loop.vocab_size, self.loop.longest = vocab_size, longest
@@ -269,10 +271,6 @@ cdef class MergeLoop:
         memcpy(&counts[0], self.loop.counts + first, 8 * size)
         return merges.base[:3 * size], counts.base[:size]
 
-    def work(self) -> tuple[int, int]:
-        """Return (visits, counts of all pairs): for tests and benchmarks."""
-        return self.loop.visits, self.loop.rebuilds
-
 
 @cython.final
 cdef class Survey:
@@ -287,7 +285,7 @@ cdef class Survey:
 
     cdef readonly int64_t drop_below, highest, pieces, occurrences, length
     cdef readonly int64_t dropped_pieces, dropped_occurrences, dropped_length
-    cdef readonly uint64_t cells, tokens, longs, windows
+    cdef readonly uint64_t cells, tokens, longs, windows, most_windows
     cdef int64_t byte_counts[256]
     cdef uint64_t *of_pairs
 
@@ -311,6 +309,7 @@ cdef class Survey:
 
     cdef void add_piece(self, const uint8_t *text, int64_t length, int64_t count) noexcept nogil:
         cdef int64_t i, times = INT64_MAX
+        cdef uint64_t *of_pair
         if __builtin_mul_overflow(length, count, &times):
             times = INT64_MAX
         self.pieces += 1
@@ -324,22 +323,15 @@ cdef class Survey:
         for i in range(length):
             add_to(&self.byte_counts[text[i]], count)
         for i in range(1, length):
-            self.of_pairs[text[i - 1] << 8 | text[i]] += 1
+            of_pair = self.of_pairs + (text[i - 1] << 8 | text[i])
+            of_pair[0] += 1
+            self.most_windows = max(self.most_windows, of_pair[0])
         if length > 1:
             self.windows += length - 1
             self.cells += HEAD + min(length, LONG)
         if length > LONG:
             self.tokens += length + 1
             self.longs += 1
-
-    @property
-    def most_windows(self) -> int:
-        """Return the number of windows of the pair of bytes that has most."""
-        cdef uint64_t most = 0
-        cdef int i
-        for i in range(1 << 16):
-            most = max(most, self.of_pairs[i])
-        return most
 
     def bytes(self) -> array[int]:
         """Return how often each byte occurs in the pieces that are kept, as "q"."""

@@ -46,7 +46,6 @@ cdef extern from "counts/sorted_words.h":
         int64_t length, count
         Py_ssize_t room
     enum:
-        NUMBER_BYTES
         CURSOR_END
         CURSOR_FINE
         CURSOR_BROKEN
@@ -68,6 +67,8 @@ cdef extern from *:
     PyObject *PyObject_CallOneArg(object call, object argument)
     int PyException_SetTraceback(PyObject *error, PyObject *trace)
     void __builtin_prefetch(const void *) noexcept nogil
+    bint __builtin_mul_overflow(int64_t, int64_t, int64_t *) noexcept nogil
+    bint __builtin_add_overflow(int64_t, int64_t, int64_t *) noexcept nogil
 
 cdef enum:
     FIRST_LOG2 = 13          # places of a new table
@@ -337,7 +338,7 @@ cdef class Tally(Sink):
         """Set how many bytes the table may take, and the function that gets the tally if that is not enough.
 
         `spill(tally)` calls `sort` and `block`. It comes from a thread that counts. Its exceptions end the call of
-        `add`, `add_block` or `merge`.
+        `add`, `add_rows` or `merge`.
         """
         self.memory, self.spill = memory, spill
 
@@ -456,8 +457,24 @@ cdef class Tally(Sink):
 
         Piece i is `pieces[offsets[i]:offsets[i + 1]]`. The arrays have the typecode "q". Only `clear` may come next.
         """
+        cdef const Entry *order = <const Entry *>self.places
+        cdef Py_ssize_t i, number, length, at = 0
+        cdef bytes pieces = PyBytes_FromStringAndSize(NULL, self.ends[self.used])
+        cdef char *out = PyBytes_AS_STRING(pieces)
+        cdef int64_t[::1] offsets = array("q", [0]) * (self.used + 1)
+        cdef int64_t[::1] counts = array("q", [0]) * (self.used + 1)
         self.sort(True)
-        return rows_of(self.block(self.ends[self.used] + 3 * NUMBER_BYTES * (self.used + 1)))
+        with nogil:
+            for i in range(self.used):
+                if i + 2 * AHEAD < self.used:
+                    __builtin_prefetch(self.ends + order[i + 2 * AHEAD].number)
+                    __builtin_prefetch(self.text + self.ends[order[i + AHEAD].number])
+                number = order[i].number
+                length = self.ends[number + 1] - self.ends[number]
+                memcpy(out + at, self.text + self.ends[number], length)
+                at += length
+                counts[i], offsets[i + 1] = self.counts[number], at
+        return pieces, offsets.base, counts.base[:self.used]
 
     def passed(self) -> int:
         """Return the number of places with other pieces that look-ups have passed. For tests."""
@@ -467,15 +484,6 @@ cdef class Tally(Sink):
         """Return the number of distinct pieces."""
         return self.used
 
-
-cdef extern from *:
-    """
-    static inline int weighed(int64_t *sum, int64_t count, int64_t weight) {
-        int64_t product;
-        return !__builtin_mul_overflow(count, weight, &product) && !__builtin_add_overflow(*sum, product, sum);
-    }
-    """
-    bint weighed(int64_t *sum, int64_t count, int64_t weight) noexcept nogil
 
 cdef enum:                   # beside the status of a cursor, which is CURSOR_END if a source has no block
     FULL = 16                # the block is as large as it should be
@@ -587,28 +595,24 @@ cdef class Merge:
         self.held, self.last, self.count = self.last, self.held, 0
         return CURSOR_FINE
 
-    cdef int hold(self, const Cursor *cursor) noexcept nogil:
-        """Copy a piece, to add up its counts."""
-        if not huge_grow(&self.held.piece, &self.held.room, 0, cursor.length, 1):
-            return CURSOR_NO_MEMORY
-        memcpy(self.held.piece, cursor.piece, cursor.length)
-        self.held.length = cursor.length
-        return CURSOR_FINE
-
     cdef int run(self, int64_t size) noexcept nogil:
         """Go on until the block is full, or something else is needed."""
         cdef Cursor *cursor
+        cdef int64_t product = 0
         cdef int status
         while self.size:
             cursor = self.cursors + self.heap[0]
             if not self.count or piece_order(
                     cursor.piece, cursor.length, self.held.piece, self.held.length):
                 status = self.write(size)
-                if status == CURSOR_FINE:
-                    status = self.hold(cursor)
                 if status != CURSOR_FINE:
                     return status
-            if not weighed(&self.count, cursor.count, self.weights[self.heap[0]]):
+                if not huge_grow(&self.held.piece, &self.held.room, 0, cursor.length, 1):
+                    return CURSOR_NO_MEMORY
+                memcpy(self.held.piece, cursor.piece, cursor.length)
+                self.held.length = cursor.length
+            if __builtin_mul_overflow(cursor.count, self.weights[self.heap[0]], &product) or (
+                    __builtin_add_overflow(self.count, product, &self.count)):
                 return TOO_LARGE
             status = cursor_next(cursor, self.by_count)
             if status != CURSOR_FINE:
