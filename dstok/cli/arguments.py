@@ -194,7 +194,7 @@ def _part(text: str) -> tuple[int, int]:
 
 TYPES: dict[str, Callable[[str], Any]] = {  # by metavar; a word in small letters takes precedence over it
     **dict.fromkeys(("N", "K", "MB", "BYTES", "LENGTH", "ID", "SEED"), at_least_0),
-    "SIZE": memory_size, "seconds": _seconds, "workers": _workers, "I/N": _part,
+    "SIZE": memory_size, "X": float, "seconds": _seconds, "workers": _workers, "I/N": _part,
 }
 
 

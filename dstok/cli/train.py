@@ -49,6 +49,7 @@ from dstok.io.id_files import Output
 from dstok.io.text_files import Source, checked_change, open_source, records
 from dstok.pretokenizer.splitter import Splitter, span_pass_of
 from dstok.training.edit import extend, most_used, pieces_of, trim_vocab
+from dstok.training.parity import train_parity
 from dstok.training.piece_counts import CountsFile, PieceCounter, count_together, merge_counts
 from dstok.training.run import MANIFEST, TOKENIZER, TrainingFolder, check, check_made_by, plan_of, trained_in
 from dstok.training.template import Base, base_of, byte_model, find_base, made_by
@@ -467,6 +468,22 @@ def _write_changed(arguments: Namespace, tok: Tokenizer, key: str, number: int, 
         complain(f"{out}: note: {sentence}: an existing folder as --out gets a tokenizer_config.json, too")
     write_result(arguments, {key: number, "vocab_size": tok.vocab_size, "out": out},
                  [f"{number:,} {words}, {tok.vocab_size:,} ids: {out}"])
+
+
+def run_parity(arguments: Namespace) -> None:
+    trainer = BpeTrainer(vocab_size=arguments.vocab_size, min_frequency=arguments.min_frequency,
+                         special_tokens=[*dict.fromkeys(arguments.special)],
+                         max_token_length=arguments.max_token_length)
+    window = {} if arguments.window is None else {"variant": "window", "window_size": arguments.window}
+    with interruptible(), Bar() as bar:
+        tok = train_parity(
+            [*map(CountsFile, arguments.files)], trainer, like=arguments.like, alpha=arguments.alpha, **window,
+            dev=[*map(CountsFile, arguments.dev)] or None, ratio=arguments.ratio or None,
+            global_merges=arguments.global_merges, num_threads=arguments.workers or available_cpus(),
+            progress=lambda tokens, wanted: bar.draw(OF_MERGES, min(tokens, wanted), wanted, f"{tokens:,} tokens"))
+    languages = len(arguments.files)
+    _write_changed(arguments, tok, "languages", languages, f"language{'s' * (languages > 1)}")
+    _tell_of_fewer(tok.vocab_size, arguments.vocab_size)
 
 
 def run_extend(arguments: Namespace) -> None:

@@ -18,13 +18,14 @@ from dstok._util.imports import late_names
 if TYPE_CHECKING:
     from dstok.training.corpus_counts import count
     from dstok.training.edit import extend, retrain, trim_vocab, truncate_vocab
+    from dstok.training.parity import train_parity
     from dstok.training.piece_counts import PieceCounts, count_pieces
     from dstok.training.run import count_from_iterator, train, train_from_counts, train_from_iterator
     from dstok.training.trainer import BpeTrainer
 
 __all__ = [
     "BpeTrainer", "PieceCounts", "count", "count_from_iterator", "count_pieces", "extend", "retrain", "train",
-    "train_from_counts", "train_from_iterator", "trim_vocab", "truncate_vocab",
+    "train_from_counts", "train_from_iterator", "train_parity", "trim_vocab", "truncate_vocab",
 ]
 
 __getattr__, __dir__ = late_names(globals(), {
@@ -33,4 +34,5 @@ __getattr__, __dir__ = late_names(globals(), {
     **dict.fromkeys(("PieceCounts", "count_pieces"), "dstok.training.piece_counts"),
     **dict.fromkeys(("count_from_iterator", "train", "train_from_counts", "train_from_iterator"), "dstok.training.run"),
     "BpeTrainer": "dstok.training.trainer",
+    "train_parity": "dstok.training.parity",
 })

@@ -31,7 +31,7 @@ from dstok.tokenizer import Tokenizer, tokenizer_of_description
 from dstok.training.learn import NO_LIMIT, Progress, finished, learn
 from dstok.training.piece_counts import Texts, counted
 from dstok.training.template import around, base_of, byte_model, rows_of
-from dstok.training.trainer import BpeTrainer
+from dstok.training.trainer import RANKS, BpeTrainer, taken
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,10 +70,8 @@ def extend(
     if not tok._bpe.monotone:
         raise UnsupportedError("extending a model with a merge before the merges of its parts", "merges")
     tokens = [*model.tokens, *[None] * (tok.vocab_size - len(model.tokens))]
-    taken = [i for i, token in enumerate(model.tokens) if token and len(token) > 1 and i not in model.raw_ids]
-    taken.sort(key=lambda i: (len(model.tokens[i] or b""), model.tokens[i] or b""))
-    known = pack_tokens(tokens)
-    loop = MergeLoop(known.starts, known.blob, array("I", taken), size, rare, longest,
+    known = pack_tokens([token and token.translate(RANKS) for token in tokens])
+    loop = MergeLoop(known.starts, known.blob, taken(model.tokens, model.raw_ids), size, rare, longest,
                      threads=thread_count(num_threads), pairs_room=whole_number("memory", memory))
     lost = tok._bpe.lost is not None  # words leave lost bytes out, even if a token stands for them in a text
     bpe = make_bpe(build_tables(model._replace(unknown=None))) if lost else tok._bpe

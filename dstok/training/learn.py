@@ -17,11 +17,11 @@ from __future__ import annotations
 
 import os
 import struct
-import sys
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -31,7 +31,7 @@ from dstok.core.counts.merge_loop import MergeLoop, Survey
 from dstok.core.text.model_json import pack_tokens
 from dstok.errors import ArgumentError, FileError
 from dstok.formats.description import AddedToken
-from dstok.training.trainer import BpeTrainer, FirstTokens
+from dstok.training.trainer import RANKS, BpeTrainer, FirstTokens, taken
 
 Rows = tuple[object, object, object]  # pieces, offsets, counts: piece i is pieces[offsets[i]:offsets[i + 1]]
 Progress = Callable[[int, int], None]  # called with the tokens that there are, and those that are wanted
@@ -101,8 +101,8 @@ class Journal:
                 data = self._file.read(20 * size) if 20 * size <= left else b""
                 if before != len(self.counts) or not data or crc32(data) != checksum:
                     break
-                self.merges += _little_endian(array("I", data[: 12 * size]))
-                self.counts += _little_endian(array("q", data[12 * size :]))
+                self.merges += array("I", data[: 12 * size])  # little-endian, like the core
+                self.counts += array("q", data[12 * size :])
                 end = self._file.tell()
             self._file.seek(end)
             self._file.truncate()  # what was not written whole
@@ -111,7 +111,7 @@ class Journal:
         """Adds merges. Raises `FileError`."""
         if not counts:
             return
-        data = _little_endian(merges[:]).tobytes() + _little_endian(counts[:]).tobytes()
+        data = merges.tobytes() + counts.tobytes()
         with file_faults(self.path):
             self._file.write(_BLOCK.pack(len(self.counts), len(counts), crc32(data)) + data)
             self._file.flush()
@@ -121,13 +121,6 @@ class Journal:
     def close(self) -> None:
         with suppress(OSError):
             self._file.close()
-
-
-def _little_endian(numbers: array[int]) -> array[int]:
-    """The numbers, from or to the bytes of a file."""
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return numbers
 
 
 @dataclass(frozen=True)
@@ -151,12 +144,15 @@ class Learned:
 
 
 def learn(
-    rows: Callable[[], Iterable[Rows]], trainer: BpeTrainer, *, strict: bool = True, progress: Progress | None = None,
+    rows: Callable[[], Iterable[Rows]] | Sequence[Callable[[], Iterable[Rows]]], trainer: BpeTrainer, *,
+    strict: bool = True, progress: Progress | None = None,
     journal: Journal | None = None, encoder: Callable[[Learned], BPE] | None = None,
-    memory: int | None = None, announce: Callable[[Forecast], None] | None = None, num_threads: int = 1, **tuning: Any,
+    memory: int | None = None, announce: Callable[[Forecast], None] | None = None, num_threads: int = 1,
+    languages: int = 0, together: int = 0, num_merges: int | None = None, **tuning: Any,
 ) -> Learned:
-    """The vocabulary of counted pieces. `rows` is called twice.
+    """The vocabulary of counted pieces. `rows` is called twice; with `languages` a list: of these, then of dev texts.
 
+    num_merges: of languages; None: as many as the vocabulary takes.
     strict: refuse a `vocab_size` that the first tokens exceed, as `FirstTokens.check` does; upstream makes these then.
     journal: keeps the merges; those that it has are not made again. `encoder` makes the merging of a vocabulary then.
     memory: for the merges, in bytes; None: any. announce: called with the forecast of memory, before the first merge.
@@ -164,28 +160,35 @@ def learn(
     `drop_below` that drops all pieces and for too little memory, and `DstokError` for counts of more than 63 bits
     together.
     """
-    survey = Survey(trainer.drop_below)
-    for pieces, offsets, counts in rows():
+    survey, lanes = Survey(trainer.drop_below), [rows] if callable(rows) else rows
+    for pieces, offsets, counts in chain.from_iterable(rows() for rows in lanes):
         survey.add(pieces, offsets, counts)
     if survey.pieces and survey.dropped_pieces == survey.pieces:
         raise ArgumentError(f"expected pieces that occur at least {trainer.drop_below} times, found none: the most "
                             f"frequent one occurs {survey.highest} times", "drop_below")
-    first = FirstTokens(trainer, survey.bytes())
+    first, vocab_size = FirstTokens(trainer, survey.bytes()), trainer.vocab_size
     if strict:
         first.check()
+    if num_merges is not None:
+        vocab_size = len(first.tokens) + num_merges
+    if languages:
+        tuning |= {"languages": languages, "together": together, "most": vocab_size - len(first.tokens)}
     longest = NO_LIMIT if trainer.max_token_length is None else trainer.max_token_length
     before = _learned(first, survey, *((journal.merges[:], journal.counts[:]) if journal else (array("I"), array("q"))))
-    expected = forecast(survey, len(first.tokens), trainer.vocab_size, num_threads, memory)
+    expected = forecast(survey, len(first.tokens), vocab_size, num_threads, memory)
     if announce is not None:
         announce(expected)
-    known = pack_tokens(before.tokens)
-    loop = MergeLoop(known.starts, known.blob, first.taken(), trainer.vocab_size, trainer.min_frequency, longest,
-                     threads=num_threads, **{"pairs_room": expected.pairs, **tuning})
-    loop.reserve(survey.cells, survey.tokens, survey.longs)
+    known = pack_tokens([token.translate(RANKS) for token in before.tokens])
+    loop = MergeLoop(known.starts, known.blob, taken(first.tokens, first.raw_ids), vocab_size, trainer.min_frequency,
+                     longest, threads=num_threads, **{"pairs_room": expected.pairs, **tuning})
+    if not languages:
+        loop.reserve(survey.cells, survey.tokens, survey.longs)
     bpe = encoder(before) if encoder is not None and before.counts else None
-    for pieces, offsets, counts in rows():
-        loop.add(pieces, offsets, counts, first.ids_of_bytes(), bpe, trainer.drop_below)
-    merges, pair_counts = finished(loop, trainer.vocab_size, progress, journal)
+    for number, rows in enumerate(lanes):
+        for pieces, offsets, counts in rows():
+            for lane in (number, -1) if together and number < languages else (number,):
+                loop.add(pieces, offsets, counts, first.ids_of_bytes(), bpe, trainer.drop_below, lane)
+    merges, pair_counts = finished(loop, vocab_size, progress, journal)
     return _learned(first, survey, before.merges + merges, before.counts + pair_counts)
 
 

@@ -24,7 +24,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, pairwise
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakMethod
@@ -46,7 +46,7 @@ from dstok._util.arguments import (
 )
 from dstok._util.files import StrPath, WholeFile, file_faults, scratch_beside
 from dstok._util.threads import map_by_threads
-from dstok.core.counts.word_counts import Merge, Tally, dict_of, rows_of
+from dstok.core.counts.word_counts import Merge, Tally, rows_of
 from dstok.core.split.finder import Finder
 from dstok.core.text.normalize import Normalizer
 from dstok.errors import ArgumentError, DstokError, FileError, TextError
@@ -265,8 +265,8 @@ class PieceCounter:
         if self.spills:
             merged = self.write(self._scratch(), keep)
             self.by_count = True
-            for block in merged.blocks():
-                self._check(self.tally.add_block(block))
+            for rows in merged.rows():
+                self._check(self.tally.add_rows(*rows))
             os.unlink(merged.path)
         if self.spills:
             merged = self.write(self._scratch())
@@ -375,7 +375,9 @@ class PieceCounts:
         >>> count_pieces(dstok.Splitter(r"\w+"), ["a b", "b a b"]).to_dict()
         {' ': 3, 'b': 3, 'a': 2}
         """
-        return dict_of(self.pieces.tobytes(), self.offsets, self.counts)
+        text, ends = self.pieces.tobytes(), self.offsets.tolist()
+        pieces = (text[start:end].decode() for start, end in pairwise(ends))
+        return dict(zip(pieces, self.counts.tolist()))
 
 
 @contextmanager
@@ -389,6 +391,7 @@ def counted(
             yield counter.write(os.path.join(folder, "all.counts")).rows
         else:
             block = counter.tally.counted()
+            del counter  # with its table
             yield lambda: [block]
 
 

@@ -47,7 +47,7 @@ from dstok.normalizers import make_normalizer
 from dstok.pretokenizer.pieces import finder_of
 from dstok.regex.cascade import compile_cascade
 from dstok.tokenizer import Tokenizer, tokenizer_of_description
-from dstok.training.learn import OVERFLOW, Forecast, Journal, Learned, Progress, Rows, learn
+from dstok.training.learn import OVERFLOW, Forecast, Journal, Learned, Progress, learn
 from dstok.training.piece_counts import CountsFile, Texts, counted, counted_file
 from dstok.training.template import Base, Like, Normalizing, find_base
 from dstok.training.trainer import BpeTrainer
@@ -139,9 +139,9 @@ def train_from_iterator(
     >>> [tok.id_to_token(i) for i in tok.encode("lower low")]
     ['low', 'e', 'r', 'Ġlow']
     """
-    settings, base = _begin(trainer, like, normalizer)
+    settings, base = begin(trainer, like, normalizer)
     with counted(*readers_of(base), texts_of(texts, field), num_threads, memory) as rows:
-        return _trained(base, rows, settings, memory=memory, num_threads=num_threads)
+        return trained(base, rows, settings, memory=memory, num_threads=num_threads)
 
 
 @explained
@@ -171,7 +171,7 @@ def readers_of(base: Base) -> tuple[Finder, Normalizer | None]:
     return finder, make_normalizer(model.normalizer, model.unicode_version, model.characters)
 
 
-def _begin(trainer: Any, like: Like, normalizer: Normalizing) -> tuple[BpeTrainer, Base]:
+def begin(trainer: Any, like: Like, normalizer: Normalizing) -> tuple[BpeTrainer, Base]:
     """The trainer, or one with the defaults for None, and the base, checked. Raises `ArgumentError` for upstream's."""
     if trainer is None:
         trainer = BpeTrainer()
@@ -187,10 +187,11 @@ def check(base: Base, trainer: BpeTrainer) -> None:
     """Refuses, before any text is read, a model that no vocabulary makes a `Tokenizer`: tries it without merges."""
     base.check(trainer)
     bytes_alone = replace(trainer, limit_alphabet=None, initial_alphabet=tuple(trainer.byte_alphabet()))
-    _trained(base, lambda: (), bytes_alone, strict=False)
+    trained(base, lambda: (), bytes_alone, strict=False)
 
 
-def _trained(base: Base, rows: Callable[[], Iterable[Rows]], trainer: BpeTrainer, **options: Any) -> Tokenizer:
+def trained(base: Base, rows: Any, trainer: BpeTrainer, **options: Any) -> Tokenizer:
+    """The model with the vocabulary that `learn` gives."""
     return tokenizer_of_description(base.trained(learn(rows, trainer, **options)))
 
 
@@ -207,10 +208,10 @@ def train_from_counts(
     Raises `FileError` for a broken file, or counts of pieces that `like` cuts otherwise; else as
     `dstok.training.train_from_iterator`.
     """
-    settings, base = _begin(trainer, like, normalizer)
+    settings, base = begin(trainer, like, normalizer)
     file = counts if isinstance(counts, CountsFile) else CountsFile(counts)
     check_made_by(file, base)
-    return _trained(base, file.rows, settings, progress=progress, memory=whole_number("memory", memory),
+    return trained(base, file.rows, settings, progress=progress, memory=whole_number("memory", memory),
                     num_threads=thread_count(num_threads))
 
 
@@ -356,11 +357,11 @@ def train(
     """
     if isinstance(files, str | bytes | os.PathLike):
         raise ArgumentError("expected a list of paths, found one path", "files")
-    settings, base = _begin(trainer, like, normalizer)
+    settings, base = begin(trainer, like, normalizer)
     lines = _Lines([os.fspath(path) for path in files])
     if folder is None:
         with lines.named_in_errors(), counted(*readers_of(base), lines, num_threads, memory) as rows:
-            return _trained(base, rows, settings, progress=progress, memory=memory, num_threads=num_threads)
+            return trained(base, rows, settings, progress=progress, memory=memory, num_threads=num_threads)
     work = TrainingFolder(folder)
     plan = plan_of(base, settings, [{"file": path, "size": status.st_size} for path, status in lines.files])
     if work.finished(plan):

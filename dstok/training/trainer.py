@@ -21,10 +21,11 @@ from dstok.formats.byte_alphabet import BYTE_TO_CHAR, decoded_bytes, is_spelling
 from dstok.formats.description import AddedToken
 
 _FLAGS = ("single_word", "lstrip", "rstrip", "normalized")
+RANKS = bytes(sorted(BYTE_TO_CHAR).index(char) for char in BYTE_TO_CHAR)  # of bytes, in the order of spellings
 _ALWAYS = 1 << 64  # more often than any character: those of initial_alphabet are kept first
 
 
-@dataclass(frozen=True, init=False)
+@dataclass(frozen=True, kw_only=True)
 class BpeTrainer:
     """The settings of a training, with the names of upstream's BpeTrainer, and `drop_below`.
 
@@ -47,45 +48,37 @@ class BpeTrainer:
     '<s>'
     """
 
-    vocab_size: int
-    min_frequency: int
-    show_progress: bool
-    special_tokens: tuple[AddedToken, ...]
-    limit_alphabet: int | None
-    initial_alphabet: tuple[str, ...]
-    continuing_subword_prefix: str | None
-    end_of_word_suffix: str | None
-    max_token_length: int | None
-    drop_below: int
+    vocab_size: int = 30000
+    min_frequency: int = 0
+    show_progress: bool = True
+    special_tokens: Sequence[Any] = ()
+    limit_alphabet: int | None = None
+    initial_alphabet: Sequence[str] = None  # type: ignore[assignment]
+    continuing_subword_prefix: str | None = None
+    end_of_word_suffix: str | None = None
+    max_token_length: int | None = None
+    drop_below: int = 0
 
-    def __init__(
-        self, *, vocab_size: int = 30000, min_frequency: int = 0, show_progress: bool = True,
-        special_tokens: Iterable[Any] = (), limit_alphabet: int | None = None,
-        initial_alphabet: Iterable[str] | None = None, continuing_subword_prefix: str | None = None,
-        end_of_word_suffix: str | None = None, max_token_length: int | None = None, drop_below: int = 0,
-    ) -> None:
-        affixes = {"continuing_subword_prefix": continuing_subword_prefix, "end_of_word_suffix": end_of_word_suffix}
-        for name, affix in affixes.items():
-            if affix:
+    def __post_init__(self) -> None:
+        values = vars(self)
+        for name in ("continuing_subword_prefix", "end_of_word_suffix"):
+            if values[name]:
                 raise UnsupportedError(f"a {name}, with which upstream's answer changes from run to run", name)
-        numbers = {"vocab_size": vocab_size, "min_frequency": min_frequency, "drop_below": drop_below}
-        limits = {"limit_alphabet": limit_alphabet, "max_token_length": max_token_length}
-        if initial_alphabet is None:
-            initial_alphabet = tuple(BYTE_TO_CHAR) if limit_alphabet is None else ()
-        checked: dict[str, Any] = {
-            **affixes, "show_progress": show_progress, **{name: whole_number(name, n) for name, n in numbers.items()},
-            **{name: None if n is None else whole_number(name, n) for name, n in limits.items()}}
-        for name, values in (("special_tokens", special_tokens), ("initial_alphabet", initial_alphabet)):
-            if isinstance(values, str) or not isinstance(values, Iterable):
-                raise ArgumentError(f"expected a list as {name}, found {type(values).__name__}", name)
-            checked[name] = tuple(values)
-        checked["special_tokens"] = tuple(map(_special_token, checked["special_tokens"]))
-        for text in (*(token.content for token in checked["special_tokens"]), *checked["initial_alphabet"]):
+        if self.initial_alphabet is None:
+            values["initial_alphabet"] = tuple(BYTE_TO_CHAR) if self.limit_alphabet is None else ()
+        for name in ("vocab_size", "min_frequency", "drop_below", "limit_alphabet", "max_token_length"):
+            if values[name] is not None or name in ("vocab_size", "min_frequency", "drop_below"):
+                values[name] = whole_number(name, values[name])
+        for name in ("special_tokens", "initial_alphabet"):
+            if isinstance(values[name], str) or not isinstance(values[name], Iterable):
+                raise ArgumentError(f"expected a list as {name}, found {type(values[name]).__name__}", name)
+            values[name] = tuple(values[name])
+        values["special_tokens"] = tuple(map(_special_token, self.special_tokens))
+        for text in (*(token.content for token in self.special_tokens), *self.initial_alphabet):
             if not isinstance(text, str):
                 raise ArgumentError(f"expected an initial_alphabet of str, found {type(text).__name__}",
                                     "initial_alphabet")
             utf8(text, replace=False)
-        vars(self).update(checked)
 
     @staticmethod
     def byte_alphabet() -> list[str]:
@@ -142,14 +135,16 @@ class FirstTokens:
             raise ArgumentError("expected texts, special tokens or an initial_alphabet, found none: no token is left",
                                 "initial_alphabet")
 
-    def taken(self) -> array[int]:
-        """The ids that a merge may spell, in the order that `MergeLoop` takes: by length, then by bytes."""
-        found = [i for i, token in enumerate(self.tokens) if len(token) > 1 and i not in self.raw_ids]
-        return array("I", sorted(found, key=lambda i: (len(self.tokens[i]), self.tokens[i])))
-
     def ids_of_bytes(self) -> list[int]:
         """The id of each byte; -1 for one without a token, which words leave out."""
         return [self.ids.get(char, -1) for char in BYTE_TO_CHAR]
+
+
+def taken(tokens: Iterable[bytes | None], raw_ids: frozenset[int]) -> array[int]:
+    """The ids that a merge may spell, in the order that `MergeLoop` takes: by length, then by spelling."""
+    found = ((len(token), token.translate(RANKS), i) for i, token in enumerate(tokens)
+             if token and len(token) > 1 and i not in raw_ids)
+    return array("I", [i for _, _, i in sorted(found)])
 
 
 def _alphabet(trainer: BpeTrainer, counts: Sequence[int]) -> list[str]:

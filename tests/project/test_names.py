@@ -46,7 +46,7 @@ OTHERS_NAMES = set("""
     my_tokenizer test_conformance call_0 num_proc Int64Array StringArray LargeStringArray
     VLLM_PLUGINS SGLANG_PLUGINS encoding_for_model CoreBPE deepseek_v3 LLTokenizer LLMatcher LLInterpreter parse_special from_huggingface TokenizerInfo
     GrammarCompiler outlines_core token_counter split_text_on_tokens langchain TokenChunker TextSplitter
-    set_global_tokenizer tokenizer_encoding _encode_single_piece split_by large_ NAME_text_document from_callback
+    ParityBpeTrainer total_symbols set_global_tokenizer tokenizer_encoding _encode_single_piece split_by large_ NAME_text_document from_callback
     DocumentSplitter llama_model_params v3_count v3_encode v3_truncate DetokenizerManager _decode_batch_token_id_output OutputProcessor
     process_outputs FastIncrementalDetokenizer AgentLoopOutput rollout_func completion_ids env_mask PyObject_GC_NewVar ob_hash
 """.split())

@@ -60,7 +60,7 @@ def table(counts: dict[bytes, int]) -> Tally:
     order = list(counts.items())
     random.Random(len(counts)).shuffle(order)
     for row in order:
-        assert tally.add_block(block([row]))
+        assert tally.add_rows(*rows_of(block([row])))
     return tally
 
 

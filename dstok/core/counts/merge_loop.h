@@ -16,146 +16,16 @@
  * of it, pairs are counted again, too. So memory has a bound, and merges do not depend on it.
  *
  * Pairs are counted part by part of their hashes if the table of all of them would be too large.
+ *
+ * Several lanes: each merge is that of one lane (counts/lanes.h), of several pairs the one with the largest spellings, and
+ * is made in all. So each lane needs the lists of all its pairs, and no pair waits.
  */
 #ifndef DSTOK_MERGE_LOOP_H
 #define DSTOK_MERGE_LOOP_H
 
 #include "cpu/platform.h"
-#include "counts/words.h"
-
-/* The changes of counts that one merge makes: by the token before and after each place of the merge. The arrays are by
- * id, so that a visit needs no hash; `near` is all zeros between merges.
- *
- * Example: in "x a b y", counted 5 times, a and b become z. Then (x, a) and (b, y) lose 5, (x, z) and (z, y) gain 5.
- * Example: in "a b a b" the second merge stands after a z. The pair (z, a), which the first merge gained, goes again. */
-enum { BEFORE, AFTER };
-
-/* For one id: the changes of pairs with it. */
-typedef struct {
-    int64_t gained, lost;
-    uint32_t *list; /* of the new pair, if it counts enough */
-    uint32_t size;  /* of the list */
-    uint32_t noted; /* 0 if the id is not in `ids`; else 1 more than the places that were noted */
-} Change;
-
-typedef struct {
-    Change side[2]; /* BEFORE: the id stands before the merged token; one cache line */
-} Near;
-
-typedef struct {
-    uint32_t id, place;
-} Place;
-
-typedef struct {
-    uint32_t *ids; /* that have been noted */
-    uint64_t count, ids_room;
-    Place *places;
-    uint64_t size, room;
-} Notes;
-
-typedef struct {
-    Near *near;
-    uint64_t ids_room;
-    Notes notes[2];
-} Deltas;
-
-static inline void deltas_free(Deltas *d) {
-    for (Notes *notes = d->notes; notes <= d->notes + AFTER; notes++) {
-        free(notes->ids);
-        free(notes->places);
-    }
-    free(d->near);
-}
-
-/* Makes room for ids below `size`; false if memory is out. */
-static inline int deltas_ids(Deltas *d, uint64_t size) {
-    uint64_t before = d->ids_room, near = before, left = before, right = before;
-    if (size <= before)
-        return 1;
-    if (!array_grow((void **)&d->near, &near, size, sizeof *d->near))
-        return 0;
-    memset(d->near + before, 0, (near - before) * sizeof *d->near);
-    if (!array_grow((void **)&d->notes[BEFORE].ids, &left, size, sizeof(uint32_t)) ||
-        !array_grow((void **)&d->notes[AFTER].ids, &right, size, sizeof(uint32_t)))
-        return 0;
-    d->ids_room = near;
-    return 1;
-}
-
-/* Makes room for the places of one more visit; false if memory is out. */
-static inline int deltas_room(Deltas *d, uint64_t visit) {
-    for (Notes *notes = d->notes; notes <= d->notes + AFTER; notes++)
-        if (!array_grow((void **)&notes->places, &notes->room, notes->size + visit, sizeof *notes->places))
-            return 0;
-    return 1;
-}
-
-static inline Change *deltas_change(Deltas *d, int side, uint32_t id) {
-    Change *change = &d->near[id].side[side];
-    if (!change->noted) {
-        change->noted = 1;
-        d->notes[side].ids[d->notes[side].count++] = id;
-    }
-    return change;
-}
-
-/* The new pair with `id` gains `count` at a place. */
-static inline void deltas_gain(Deltas *d, int side, Change *change, uint32_t id, int64_t count, uint32_t place) {
-    Notes *notes = d->notes + side;
-    change->gained += count;
-    change->noted++;
-    notes->places[notes->size++] = (Place){id, place};
-}
-
-/* The pair of the merged token with the one before or after it. */
-static inline uint64_t deltas_key(int side, uint32_t id, uint32_t merged) {
-    return side == BEFORE ? pair_key(id, merged) : pair_key(merged, id);
-}
-
-/* Makes the lists of new pairs that come before `limit`; false if memory is out. */
-static inline int deltas_lists(Deltas *d, int side, uint32_t merged, HeapItem limit) {
-    Notes *notes = d->notes + side;
-    for (uint64_t i = 0; i < notes->count; i++) {
-        uint32_t id = notes->ids[i];
-        Change *change = &d->near[id].side[side];
-        if (heap_before((HeapItem){change->gained, deltas_key(side, id, merged)}, limit) &&
-            !(change->list = malloc((change->noted - 1) * sizeof *change->list)))
-            return 0;
-    }
-    for (uint64_t i = 0; i < notes->size; i++) {
-        Change *change = &d->near[notes->places[i].id].side[side];
-        uint32_t place = notes->places[i].place;
-        if (change->list && !(change->size && change->list[change->size - 1] == place))
-            change->list[change->size++] = place;
-    }
-    return 1;
-}
-
-/* Takes over the changes of one side that `other` noted at later places, and clears them; false if memory is out. */
-static inline int deltas_join(Deltas *d, Deltas *other, int side) {
-    Notes *from = other->notes + side, *to = d->notes + side;
-    if (!deltas_room(d, from->size))
-        return 0;
-    for (uint64_t i = 0; i < from->count; i++) {
-        Change *old = &other->near[from->ids[i]].side[side], *change = deltas_change(d, side, from->ids[i]);
-        change->gained += old->gained;
-        change->lost += old->lost;
-        change->noted += old->noted - 1;
-        memset(old, 0, sizeof *old);
-    }
-    if (from->size)
-        memcpy(to->places + to->size, from->places, from->size * sizeof *from->places);
-    to->size += from->size;
-    from->count = from->size = 0;
-    return 1;
-}
-
-static inline void deltas_clear(Deltas *d, int side) {
-    Notes *notes = d->notes + side;
-    for (uint64_t i = 0; i < notes->count; i++)
-        memset(&d->near[notes->ids[i]].side[side], 0, sizeof(Change));
-    notes->count = notes->size = 0;
-}
+#include "counts/deltas.h"
+#include "counts/lanes.h"
 
 enum {
     AHEAD = 8, /* distance, in places of a list, to the word that is fetched */
@@ -168,24 +38,16 @@ typedef struct {
     uint32_t left, right, merged;
 } Merge;
 
-/* The tokens that are there before the first merge: token i is bytes[starts[i]:starts[i + 1]]. */
 typedef struct {
-    const uint8_t *bytes;
-    const uint32_t *starts;
-    const uint32_t *taken; /* those that a merge may spell, by length and then by bytes */
-    int64_t count;         /* of `taken` */
-} FirstTokens;
-
-typedef struct {
-    Words words;
-    PairCounts pairs;
+    Lane *lanes, *lane;           /* all of them; the one at work */
+    uint32_t many;
+    Parity parity;
     Deltas deltas;
-    FirstTokens first;
-    uint32_t *lengths;         /* in bytes, by id */
-    Merge *parts;              /* of each id; of a first token `merged` is NO_TOKEN */
-    uint8_t *spelled;          /* room for the longest first token */
+    Tokens tokens;
+    const uint32_t *taken;     /* first tokens that a merge may spell, by length and then by bytes */
+    int64_t taken_count;
     uint32_t ids;              /* the next new id */
-    uint64_t vocab_size;
+    uint64_t vocab_size, most; /* ids and merges, at most */
     uint64_t longest;          /* tokens of a new pair are together shorter than this */
     int64_t least;             /* the count below which nothing is merged */
     int64_t divisor;           /* of the highest count: pairs below that part of it wait */
@@ -203,23 +65,27 @@ typedef struct {
 } Loop;
 
 static void loop_free(Loop *l) {
-    words_free(&l->words);
-    pairs_free(&l->pairs);
+    while (l->many)
+        lane_free(l->lanes + --l->many);
     deltas_free(&l->deltas);
     for (int i = 0; i < MOST_THREADS - 1; i++)
         deltas_free(l->others + i);
-    free(l->lengths);
-    free(l->parts);
-    free(l->spelled);
+    free(l->lanes);
+    free(l->parity.turns);
+    free(l->tokens.bytes);
+    free(l->tokens.starts);
+    free(l->tokens.lengths);
     free(l->merges);
     free(l->counts);
 }
 
-/* Makes room for `wanted` ids and merges; false if memory is out. */
-static int loop_room(Loop *l, uint64_t wanted) {
-    uint64_t room = l->room, parts = room, merges = room, counts = room;
-    if (!array_grow((void **)&l->lengths, &room, wanted, sizeof *l->lengths) ||
-        !array_grow((void **)&l->parts, &parts, wanted, sizeof *l->parts) ||
+/* Makes room for `wanted` ids and merges, and for `bytes` more bytes of tokens; false if memory is out. */
+static int loop_room(Loop *l, uint64_t wanted, uint64_t bytes) {
+    Tokens *t = &l->tokens;
+    uint64_t room = l->room, starts = room, merges = room, counts = room;
+    if (!array_grow((void **)&t->bytes, &t->room, t->size + bytes, 1) ||
+        !array_grow((void **)&t->lengths, &room, wanted, sizeof *t->lengths) ||
+        !array_grow((void **)&t->starts, &starts, wanted, sizeof *t->starts) ||
         !array_grow((void **)&l->merges, &merges, wanted, sizeof *l->merges) ||
         !array_grow((void **)&l->counts, &counts, wanted, sizeof *l->counts) || !deltas_ids(&l->deltas, room))
         return 0;
@@ -227,24 +93,30 @@ static int loop_room(Loop *l, uint64_t wanted) {
     return 1;
 }
 
-/* Takes the first tokens, `count` of them; false if memory is out. */
-static int loop_open(Loop *l, FirstTokens first, uint32_t count) {
-    uint32_t longest = 0;
-    l->first = first;
-    l->ids = count;
-    if (!loop_room(l, (uint64_t)count + 1))
+/* Gives the next `length` bytes of the tokens, which are there, the next id. */
+static uint32_t loop_new_id(Loop *l, uint32_t length) {
+    l->tokens.starts[l->ids] = l->tokens.size;
+    l->tokens.lengths[l->ids] = length;
+    l->tokens.size += length;
+    return l->ids++;
+}
+
+/* Takes `many` lanes, and the first tokens: i is bytes[starts[i]:starts[i + 1]]; false if memory is out. */
+static int loop_open(Loop *l, uint32_t many, const uint8_t *bytes, const uint32_t *starts, uint32_t count) {
+    if (!(l->lanes = calloc(many, sizeof *l->lanes)) || !loop_room(l, (uint64_t)count + 1, starts[count]))
         return 0;
-    for (uint32_t id = 0; id < count; id++) {
-        l->lengths[id] = first.starts[id + 1] - first.starts[id];
-        l->parts[id].merged = NO_TOKEN;
-        longest = l->lengths[id] > longest ? l->lengths[id] : longest;
-    }
-    return (l->spelled = malloc((size_t)longest + 1)) != NULL;
+    l->lane = l->lanes;
+    l->many = many;
+    if (starts[count])
+        memcpy(l->tokens.bytes, bytes, starts[count]);
+    while (l->ids < count)
+        loop_new_id(l, starts[l->ids + 1] - starts[l->ids]);
+    return 1;
 }
 
 /* Whether a pair counts: the first pairs, of two bytes, always do. */
 static inline int loop_allows(const Loop *l, uint32_t left, uint32_t right) {
-    uint64_t length = (uint64_t)l->lengths[left] + l->lengths[right];
+    uint64_t length = (uint64_t)l->tokens.lengths[left] + l->tokens.lengths[right];
     return length == 2 || length < l->longest;
 }
 
@@ -252,6 +124,7 @@ static inline int loop_allows(const Loop *l, uint32_t left, uint32_t right) {
  * the left one, `place` that of the new token. */
 static inline void loop_note(const Loop *l, Deltas *d, uint32_t left, uint32_t right, int64_t count, uint32_t before,
                              uint32_t place) {
+    d->merged += count;
     if (left != NO_TOKEN) {
         Change *change = deltas_change(d, BEFORE, left);
         if (left != l->merged)
@@ -270,7 +143,7 @@ static inline void loop_note(const Loop *l, Deltas *d, uint32_t left, uint32_t r
 }
 
 static inline void loop_visit_short(const Loop *l, Deltas *d, uint32_t place) {
-    uint32_t *word = l->words.cells + place, *ids = word + HEAD, size = word_size(word), at = 0, to;
+    uint32_t *word = l->lane->words.cells + place, *ids = word + HEAD, size = word_size(word), at = 0, to;
     uint32_t left = l->left, right = l->right;
     while (at + 1 < size && !(ids[at] == left && ids[at + 1] == right))
         at++;
@@ -290,13 +163,14 @@ static inline void loop_visit_short(const Loop *l, Deltas *d, uint32_t place) {
 }
 
 static inline void loop_visit_long(const Loop *l, Deltas *d, uint32_t entry) {
-    uint32_t *token = l->words.tokens + entry, *right = token + l->lengths[l->left];
+    const Words *words = &l->lane->words;
+    const uint32_t *lengths = l->tokens.lengths;
+    uint32_t *token = words->tokens + entry, *right = token + lengths[l->left];
     if (*token != l->left || *right != l->right)
         return;
-    uint32_t *end = right + l->lengths[l->right], before = token[-1];
-    int64_t count = l->words.counts[long_word(&l->words, entry)];
-    uint32_t place = LONG_PLACE | entry;
-    loop_note(l, d, before, *end, count, before == NO_TOKEN ? 0 : place - l->lengths[before], place);
+    uint32_t *end = right + lengths[l->right], before = token[-1], place = LONG_PLACE | entry;
+    int64_t count = words->counts[long_word(words, entry)];
+    loop_note(l, d, before, *end, count, before == NO_TOKEN ? 0 : place - lengths[before], place);
     right[-1] = right[0] = NO_TOKEN; /* the old borders; those outside get the new id */
     token[0] = end[-1] = l->merged;
 }
@@ -320,26 +194,13 @@ static void *loop_visit_part(void *visit) {
         if (!v->fine)
             break;
         if (i + AHEAD < v->size && !(v->list[i + AHEAD] & LONG_PLACE))
-            __builtin_prefetch(v->loop->words.cells + v->list[i + AHEAD], 1);
+            __builtin_prefetch(v->loop->lane->words.cells + v->list[i + AHEAD], 1);
         if (place & LONG_PLACE)
             loop_visit_long(v->loop, v->deltas, place & ~LONG_PLACE);
         else
             loop_visit_short(v->loop, v->deltas, place);
     }
     return NULL;
-}
-
-/* The number of places of short words, which come first. */
-static uint32_t loop_shorts(const uint32_t *list, uint32_t size) {
-    uint32_t low = 0;
-    while (low < size) {
-        uint32_t middle = low + (size - low) / 2;
-        if (list[middle] & LONG_PLACE)
-            size = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
 }
 
 /* The same as one part for all places of short words, by several threads. A word has one place in the list, so no two
@@ -359,49 +220,54 @@ static int loop_visit_together(Loop *l, const uint32_t *list, uint32_t size) {
     for (int i = 0; i < l->threads; i++) {
         if (begun[i])
             thread_end(threads[i]);
-        fine = fine && visits[i].fine;
-        for (int side = BEFORE; i && side <= AFTER; side++)
-            fine = fine && deltas_join(&l->deltas, visits[i].deltas, side);
+        fine = fine && visits[i].fine && (!i || deltas_join(&l->deltas, visits[i].deltas));
     }
     return fine;
 }
 
-/* Merges the pair in all words of a list; false if memory is out. */
+/* Merges the pair in all words of a list of the lane at work; false if memory is out. */
 static int loop_visit(Loop *l, const uint32_t *list, uint32_t size) {
-    uint32_t shorts = l->threads > 1 && size >= l->shared ? loop_shorts(list, size) : 0;
+    uint32_t shorts = 0; /* places of short words, which come first, for several threads */
+    while (l->threads > 1 && size >= l->shared && shorts < size && !(list[shorts] & LONG_PLACE))
+        shorts++;
     l->visits += size;
     if (shorts && !loop_visit_together(l, list, shorts))
         return 0;
     Visit rest = {l, &l->deltas, list + shorts, size - shorts, 0};
     loop_visit_part(&rest);
+    l->lane->windows -= l->deltas.merged;
+    l->deltas.merged = 0;
     return rest.fine;
 }
 
 /* Takes the noted changes of one side over into the counts; false if memory is out. */
 static int loop_settle(Loop *l, int side) {
     Notes *notes = l->deltas.notes + side;
-    if (!deltas_lists(&l->deltas, side, l->merged, l->pairs.limit))
+    PairCounts *pairs = &l->lane->pairs;
+    if (!deltas_lists(&l->deltas, side, l->merged, pairs->limit))
         return 0;
     for (uint64_t i = 0; i < notes->count; i++) {
         uint32_t id = notes->ids[i];
-        Change change = l->deltas.near[id].side[side];
+        Change *noted = &l->deltas.near[id].side[side], change = *noted;
+        memset(noted, 0, sizeof *noted);
         if (change.lost) {
-            CountedPair *old = pairs_find(&l->pairs, side == BEFORE ? pair_key(id, l->left) : pair_key(l->right, id));
+            CountedPair *old = pairs_find(pairs, side == BEFORE ? pair_key(id, l->left) : pair_key(l->right, id));
             if (old)
                 old->count -= change.lost;
         }
         CountedPair made = {deltas_key(side, id, l->merged), change.gained, change.list, change.size, change.noted - 1};
-        if (change.list && !pairs_add(&l->pairs, made))
+        if (change.list && !pairs_add(pairs, made))
             return 0;
     }
-    deltas_clear(&l->deltas, side);
+    notes->count = notes->size = 0;
     return 1;
 }
 
-/* Every window of two neighbours in the words that counts: runs DO with `key`, `count` and `place`. */
+/* Every window of two neighbours in the lane's words that counts: runs DO with `key`, `count` and `place`. */
 #define FOR_EACH_WINDOW(l, DO)                                                                                         \
-    for (uint64_t at = 0; at < (l)->words.cells_size; at += HEAD + word_room((l)->words.cells + at)) {                 \
-        const uint32_t *word = (l)->words.cells + at, *ids = word + HEAD, place = (uint32_t)at;                        \
+    const Words *words = &(l)->lane->words;                                                                            \
+    for (uint64_t at = 0; at < words->cells_size; at += HEAD + word_room(words->cells + at)) {                         \
+        const uint32_t *word = words->cells + at, *ids = word + HEAD, place = (uint32_t)at;                            \
         int64_t count = word_count(word);                                                                              \
         for (uint32_t i = 0; i + 1 < word_size(word); i++)                                                             \
             if (loop_allows(l, ids[i], ids[i + 1])) {                                                                  \
@@ -409,12 +275,12 @@ static int loop_settle(Loop *l, int side) {
                 DO                                                                                                     \
             }                                                                                                          \
     }                                                                                                                  \
-    for (uint64_t number = 0; number < (l)->words.longs; number++) {                                                   \
-        const uint32_t *tokens = (l)->words.tokens;                                                                    \
-        int64_t count = (l)->words.counts[number];                                                                     \
-        for (uint64_t entry = (l)->words.starts[number], next; tokens[entry] != NO_TOKEN; entry = next) {                 \
-            next = entry + (l)->lengths[tokens[entry]];                                                                \
-            if (tokens[next] != NO_TOKEN && loop_allows(l, tokens[entry], tokens[next])) {                                \
+    for (uint64_t number = 0; number < words->longs; number++) {                                                       \
+        const uint32_t *tokens = words->tokens;                                                                        \
+        int64_t count = words->counts[number];                                                                         \
+        for (uint64_t entry = words->starts[number], next; tokens[entry] != NO_TOKEN; entry = next) {                  \
+            next = entry + (l)->tokens.lengths[tokens[entry]];                                                         \
+            if (tokens[next] != NO_TOKEN && loop_allows(l, tokens[entry], tokens[next])) {                             \
                 uint64_t key = pair_key(tokens[entry], tokens[next]);                                                  \
                 uint32_t place = LONG_PLACE | (uint32_t)entry;                                                         \
                 DO                                                                                                     \
@@ -454,11 +320,14 @@ static int loop_keep(const Loop *l, const PairCounts *found, BestPairs *best) {
     return 1;
 }
 
+/* The limit behind which no pair is: lanes of languages have all pairs, since merges of others need their lists. */
+static HeapItem loop_last(const Loop *l) { return (HeapItem){l->parity.languages ? 0 : l->least - 1, 0}; }
+
 /* Finds the first of all pairs. */
 static int loop_rank(const Loop *l, BestPairs *best) {
     int status = LOOP_GOES_ON;
     best->count = best->bytes = 0;
-    best->limit = (HeapItem){l->least - 1, 0};
+    best->limit = loop_last(l);
     for (uint64_t part = 0; part < UINT64_C(1) << l->bits && status == LOOP_GOES_ON; part++) {
         PairCounts found = {0};
         status = loop_count(l, &found, part, l->pairs_room / (4 * sizeof(CountedPair)));
@@ -472,106 +341,131 @@ static int loop_rank(const Loop *l, BestPairs *best) {
 
 static void loop_list(Loop *l) {
     FOR_EACH_WINDOW(l, {
-        CountedPair *pair = pairs_find(&l->pairs, key);
+        CountedPair *pair = pairs_find(&l->lane->pairs, key);
         (void)count;
         if (pair && !(pair->size && pair->list[pair->size - 1] == place))
             pair->list[pair->size++] = place;
     })
 }
 
-/* Counts all pairs again, and keeps the first ones; false if memory is out. */
+/* Counts all pairs of the lane again, and keeps the first ones; false if memory is out. */
 static int loop_rebuild(Loop *l) {
     BestPairs best = {.most = l->pairs_room / 2};
+    Lane *lane = l->lane;
     int status;
-    l->rebuilds++;
-    words_close_up(&l->words);
-    pairs_free(&l->pairs);
+    words_close_up(&lane->words);
+    pairs_free(&lane->pairs);
+    lane->pairs.spelled = l->parity.languages ? &l->tokens : NULL;
     while ((status = loop_rank(l, &best)) == LOOP_TABLE_FULL)
         l->bits++;
-    int fine = status == LOOP_GOES_ON && best_take(&best, &l->pairs);
+    int fine = status == LOOP_GOES_ON && best_take(&best, &lane->pairs);
     free(best.items);
     if (fine)
         loop_list(l);
     return fine;
 }
 
-/* Writes the bytes of an id. It calls itself for the shorter part only, so calls are at most 32 deep. */
-static void loop_spell(const Loop *l, uint32_t id, uint8_t *to) {
-    while (l->parts[id].merged != NO_TOKEN) {
-        uint32_t left = l->parts[id].left, right = l->parts[id].right;
-        if (l->lengths[left] < l->lengths[right]) {
-            loop_spell(l, left, to);
-            to += l->lengths[left];
-            id = right;
-        } else {
-            loop_spell(l, right, to + l->lengths[left]);
-            id = left;
-        }
-    }
-    memcpy(to, l->first.bytes + l->first.starts[id], l->lengths[id]);
-}
-
-/* Where a first token is in the order of `taken`, seen from the pair's spelling: below 0 before it, 0 the same. */
-static int loop_order(Loop *l, uint32_t token, uint32_t left, uint32_t right) {
-    uint64_t length = (uint64_t)l->lengths[left] + l->lengths[right];
-    if (l->lengths[token] != length)
-        return l->lengths[token] < length ? -1 : 1;
-    loop_spell(l, left, l->spelled);
-    loop_spell(l, right, l->spelled + l->lengths[left]);
-    return memcmp(l->first.bytes + l->first.starts[token], l->spelled, length);
-}
-
-/* The id of the token that the pair spells: of a first one, or a new id. */
+/* The id of the token that the pair spells, for which there is room: of a first one, or a new id. */
 static uint32_t loop_id(Loop *l, uint32_t left, uint32_t right) {
-    int64_t low = 0, high = l->first.count;
+    const Tokens *t = &l->tokens;
+    uint32_t length = t->lengths[left] + t->lengths[right];
+    uint8_t *spelled = t->bytes + t->size;
+    int64_t low = 0, high = l->taken_count;
+    memcpy(spelled, t->bytes + t->starts[left], t->lengths[left]);
+    memcpy(spelled + t->lengths[left], t->bytes + t->starts[right], t->lengths[right]);
     while (low < high) {
         int64_t middle = (low + high) / 2;
-        int order = loop_order(l, l->first.taken[middle], left, right);
+        uint32_t token = l->taken[middle], size = t->lengths[token];
+        int order = size != length ? (size > length) - (size < length) : memcmp(t->bytes + t->starts[token], spelled, length);
         if (!order)
-            return l->first.taken[middle];
+            return token;
         if (order < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    return l->ids++;
+    return loop_new_id(l, length);
 }
 
-/* Makes the merge of a pair: its id, its row, its changes. */
-static int loop_merge(Loop *l, uint64_t key, int64_t count, const uint32_t *list, uint32_t size) {
-    if (!loop_room(l, (l->ids > l->size ? l->ids : l->size) + 1))
-        return 0;
+/* Makes the merge of a pair: its id, its row, its changes in each lane; false if memory is out. */
+static int loop_merge(Loop *l, uint64_t key, int64_t count) {
     l->left = (uint32_t)(key >> 32);
     l->right = (uint32_t)key;
+    if (!loop_room(l, (l->ids > l->size ? l->ids : l->size) + 1,
+                   (uint64_t)l->tokens.lengths[l->left] + l->tokens.lengths[l->right]))
+        return 0;
     l->merged = loop_id(l, l->left, l->right);
-    l->lengths[l->merged] = l->lengths[l->left] + l->lengths[l->right];
     l->merges[l->size] = (Merge){l->left, l->right, l->merged};
-    if (l->merged + 1 == l->ids) /* a first token keeps its bytes */
-        l->parts[l->merged] = l->merges[l->size];
     l->counts[l->size++] = count;
-    return loop_visit(l, list, size) && loop_settle(l, BEFORE) && loop_settle(l, AFTER);
+    for (l->lane = l->lanes; l->lane < l->lanes + l->many; l->lane++) {
+        CountedPair *pair = pairs_find(&l->lane->pairs, key), merged;
+        if (!pair)
+            continue;
+        merged = *pair; /* the table may move */
+        *pair = (CountedPair){.key = key};
+        int fine = loop_visit(l, merged.list, merged.size) && loop_settle(l, BEFORE) && loop_settle(l, AFTER);
+        pairs_drop_list(&l->lane->pairs, merged.list, merged.room);
+        if (!fine)
+            return 0;
+    }
+    l->lane = l->lanes;
+    return 1;
+}
+
+/* Counts the pairs of each lane; false if memory is out. */
+static int loop_begin(Loop *l) {
+    int fine = 1;
+    l->counted = l->size;
+    l->rebuilds++;
+    for (l->lane = l->lanes; l->lane < l->lanes + l->many && fine; l->lane++) {
+        l->lane->before = l->lane->windows;
+        l->lane->ended = l->parity.ratios && !l->lane->occurrences;
+        fine = loop_rebuild(l);
+    }
+    l->lane = l->lanes;
+    return fine;
+}
+
+/* Makes one merge for the languages, or finds that the lane has none. */
+static int loop_balance(Loop *l) {
+    Parity *p = &l->parity;
+    int together = l->size < p->together;
+    if (!l->rebuilds && !loop_begin(l))
+        return LOOP_OUT_OF_MEMORY;
+    if (!together && p->together) {
+        lane_free(l->lanes + --l->many);
+        p->together = 0;
+    }
+    Lane *lane = together ? l->lanes + l->many - 1 : parity_choose(p, l->lanes);
+    if (!lane)
+        return LOOP_OUT_OF_MEMORY;
+    CountedPair *pair = lane->ended ? NULL : pairs_pop(&lane->pairs);
+    if (pair && pair->count >= l->least)
+        return loop_merge(l, pair->key, pair->count) ? LOOP_GOES_ON : LOOP_OUT_OF_MEMORY;
+    lane->ended = 1;
+    for (uint32_t i = 0; i < p->languages && !together; i++)
+        if (!l->lanes[i].ended)
+            return LOOP_GOES_ON;
+    return LOOP_ENDED;
 }
 
 /* Makes one merge, or counts anew. */
 static int loop_step(Loop *l) {
-    if (l->ids >= l->vocab_size)
+    if (l->ids >= l->vocab_size || l->size >= l->most)
         return LOOP_ENDED;
+    if (l->parity.languages)
+        return loop_balance(l);
     /* A new pair has at least `divisor`-th of the merge's count, or of what is merged at all: so a side has `divisor` of them. */
-    int full = pairs_bytes(&l->pairs, 2 * l->divisor) > l->pairs_room && l->size > l->counted;
-    CountedPair *pair = l->rebuilds && !full ? pairs_pop(&l->pairs) : NULL;
-    if (pair) {
-        uint32_t *list = pair->list, room = pair->room;
-        pair->list = NULL; /* the table may move */
-        int fine = loop_merge(l, pair->key, pair->count, list, pair->size);
-        pairs_drop_list(&l->pairs, list, room);
-        return fine ? LOOP_GOES_ON : LOOP_OUT_OF_MEMORY;
-    }
-    if (l->rebuilds && !full && l->pairs.limit.count == l->least - 1 && !l->pairs.limit.key)
+    PairCounts *pairs = &l->lane->pairs;
+    int full = pairs_bytes(pairs, 2 * l->divisor) > l->pairs_room && l->size > l->counted;
+    CountedPair *pair = l->rebuilds && !full ? pairs_pop(pairs) : NULL;
+    if (pair)
+        return loop_merge(l, pair->key, pair->count) ? LOOP_GOES_ON : LOOP_OUT_OF_MEMORY;
+    if (l->rebuilds && !full && pairs->limit.count == l->least - 1 && !pairs->limit.key)
         return LOOP_ENDED; /* no pair waits behind the limit */
-    l->counted = l->size;
-    if (!loop_rebuild(l))
+    if (!loop_begin(l))
         return LOOP_OUT_OF_MEMORY;
-    return l->pairs.items ? LOOP_GOES_ON : LOOP_ENDED;
+    return pairs->items ? LOOP_GOES_ON : LOOP_ENDED;
 }
 
 /* Makes merges until the lists that were read are `visits` places long; or until the end. */

@@ -6,7 +6,7 @@ ids. Threads: one thread at a time uses an object; the loop runs without the GIL
 """
 
 cimport cython
-from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
@@ -29,23 +29,33 @@ cdef extern from "counts/merge_loop.h":
         uint64_t cells_size, tokens_size, longest_short
     ctypedef struct Merge:
         pass
-    ctypedef struct FirstTokens:
-        const uint8_t *bytes
-        const uint32_t *starts, *taken
-        int64_t count
-    ctypedef struct Loop:
-        Words words
+    ctypedef struct Tokens:
         uint32_t *lengths
+    ctypedef struct Lane:
+        Words words
+        int64_t windows, occurrences
+    ctypedef struct Parity:
+        uint32_t languages, dev
+        const double *ratios
+        uint64_t together, window
+        double most
+    ctypedef struct Loop:
+        Lane *lanes
+        uint32_t many
+        Parity parity
+        Tokens tokens
+        const uint32_t *taken
+        int64_t taken_count
         uint32_t ids
-        uint64_t vocab_size, longest
+        uint64_t vocab_size, most, longest
         int64_t least, divisor
         uint64_t pairs_room
         Merge *merges
         int64_t *counts
-        uint64_t size, visits, rebuilds
+        uint64_t size, rebuilds
         int threads
         uint32_t shared
-    bint loop_open(Loop *l, FirstTokens first, uint32_t count) noexcept nogil
+    bint loop_open(Loop *l, uint32_t many, const uint8_t *bytes, const uint32_t *starts, uint32_t count) noexcept nogil
     void loop_free(Loop *l) noexcept nogil
     int loop_run(Loop *l, uint64_t visits) noexcept nogil
     bint words_room(Words *w, uint64_t cells, uint64_t tokens, uint64_t longs) noexcept nogil
@@ -129,64 +139,80 @@ cdef class MergeLoop:
     this part of the highest count wait for the next count. `longest_short`: longer words have the long form.
     `threads` share lists of `shared` places or more. `pairs_room`: bytes for pairs and their lists. None of these
     changes a merge.
+
+    To balance `languages` makes a lane for each, with `dev` one for the dev texts of each, and with `together`, the
+    number of merges of all languages, one for all. `ratios`: of each language, or none. `share`: which part of the last
+    `window` turns is one language's, at most. `most`: how many merges there may be.
     """
 
     cdef Loop loop
-    cdef int64_t windows         # pairs of neighbours in all words, as often as the words count
     cdef object keep
     cdef bint broken
 
     def __cinit__(
         self, starts, blob: bytes, taken, uint64_t vocab_size, int64_t min_frequency, uint64_t longest,
-        int64_t divisor=16, int longest_short=LONG, int threads=1, uint32_t shared=SHARED, uint64_t pairs_room=1 << 62
+        int64_t divisor=16, int longest_short=LONG, int threads=1, uint32_t shared=SHARED, uint64_t pairs_room=1 << 62,
+        uint32_t languages=0, bint dev=False, const double[::1] ratios=None, uint64_t together=0, uint64_t window=1,
+        double share=1, uint64_t most=UINT64_MAX
     ):
         cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
         cdef const uint8_t[::1] b = memoryview(blob).cast("B")
         cdef const uint32_t[::1] t = memoryview(taken).cast("B").cast("I")
-        cdef FirstTokens first
+        cdef uint32_t many = max(1, languages + languages * dev + (together > 0))
         if s.shape[0] < 1 or divisor < 1 or not 0 < longest_short <= LONG:
             raise ValueError(f"expected starts, a divisor of at least 1, and short words of up to {LONG}")
-        self.keep = (s, b, t)
-        first.bytes, first.starts = &b[0] if b.shape[0] else NULL, &s[0]
-        first.taken, first.count = &t[0] if t.shape[0] else NULL, t.shape[0]
+        if languages:
+            divisor, pairs_room = 1 << 61, 1 << 62  # all pairs have lists
+        if ratios is not None and ratios.shape[0]:
+            self.loop.parity.ratios = &ratios[0]
+        self.loop.parity.languages, self.loop.parity.dev = languages, languages * dev
+        self.loop.parity.together, self.loop.parity.window, self.loop.parity.most = together, window, share
+        self.loop.most = most
+        self.keep = (t, ratios)
+        self.loop.taken, self.loop.taken_count = &t[0] if t.shape[0] else NULL, t.shape[0]
         self.loop.vocab_size, self.loop.longest = vocab_size, longest
-        self.loop.words.longest_short = longest_short
         self.loop.threads, self.loop.shared = min(threads, MOST_THREADS), shared
         self.loop.least, self.loop.divisor, self.loop.pairs_room = max(1, min_frequency), divisor, pairs_room
-        if not loop_open(&self.loop, first, <uint32_t>(s.shape[0] - 1)):
+        if not loop_open(&self.loop, many, &b[0] if b.shape[0] else NULL, &s[0], <uint32_t>(s.shape[0] - 1)):
             raise MemoryError
+        for i in range(many):
+            self.loop.lanes[i].words.longest_short = longest_short
 
     def __dealloc__(self):
         loop_free(&self.loop)
 
     def reserve(self, uint64_t cells, uint64_t tokens, uint64_t longs):
         """Make room for words: for `cells` and `tokens` of 4 bytes, and for `longs` words in the long form."""
-        if not words_room(&self.loop.words, cells, tokens, longs):
+        if not words_room(&self.loop.lanes.words, cells, tokens, longs):
             raise MemoryError
 
-    def add(self, pieces, offsets, counts, ids_of_bytes: list[int], BPE bpe=None, int64_t drop_below=0):
+    def add(self, pieces, offsets, counts, ids_of_bytes: list[int], BPE bpe=None, int64_t drop_below=0,
+            Py_ssize_t lane=0):
         """Add pieces: piece i is `pieces[offsets[i]:offsets[i + 1]]`, with its count, as `PieceCounts` has them.
 
         `ids_of_bytes` is the id of each byte, -1 for a byte that is left out. With `bpe`, a word begins as the ids by
-        which it encodes the piece. Pieces with a count below `drop_below` are left out.
+        which it encodes the piece. Pieces with a count below `drop_below` are left out. Of dev texts, whose lanes come
+        after those of the languages, pieces with such a byte are left out. Lane -1, the last one, is of all languages.
         """
         cdef Pieces all = Pieces(pieces, offsets, counts)
         cdef Encoding encoding = Encoding(ids_of_bytes, bpe, all.longest)
         cdef int status
-        if self.loop.rebuilds:
-            raise ValueError("expected pieces before the first merge")
+        lane += self.loop.many if lane < 0 else 0
+        if self.loop.rebuilds or not 0 <= lane < self.loop.many:
+            raise ValueError("expected pieces before the first merge, of a lane that there is")
         with nogil:
-            status = self.add_all(all, encoding, drop_below)
+            status = self.add_all(all, encoding, drop_below, self.loop.lanes + lane)
         if status == OUT_OF_MEMORY:
             raise MemoryError
         if status == TOO_MANY_COUNTS:
-            raise DstokError("expected counts of pairs that are together below 2**63, found more")
+            raise DstokError("expected counts that are together below 2**63, found more")
         if status == TOO_MANY_WORDS:
             raise DstokError(f"expected distinct pieces of at most {LONG_PLACE} bytes together, found more")
 
-    cdef int add_all(self, Pieces pieces, Encoding encoding, int64_t drop_below) noexcept nogil:
+    cdef int add_all(self, Pieces pieces, Encoding encoding, int64_t drop_below, Lane *lane) noexcept nogil:
         cdef uint64_t cells = 0, tokens = 0, longs = 0
-        cdef int64_t length, windows, most = self.loop.words.longest_short
+        cdef int64_t size, length, windows, most = lane.words.longest_short
+        cdef bint whole = 0 <= lane - self.loop.lanes - <int64_t>self.loop.parity.languages < self.loop.parity.dev
         cdef Py_ssize_t i
         for i in range(pieces.size):
             length = pieces.offsets[i + 1] - pieces.offsets[i]
@@ -194,24 +220,26 @@ cdef class MergeLoop:
                 cells += min(length, most) + HEAD if length > 1 else 0
             if pieces.counts[i] >= drop_below and length > most:
                 tokens, longs = tokens + length + 1, longs + 1
-        if self.loop.words.cells_size + cells >= LONG_PLACE or (
-                self.loop.words.tokens_size + tokens + 2 >= LONG_PLACE):
+        if lane.words.cells_size + cells >= LONG_PLACE or lane.words.tokens_size + tokens + 2 >= LONG_PLACE:
             return TOO_MANY_WORDS
-        if not words_room(&self.loop.words, cells, tokens, longs):
+        if not words_room(&lane.words, cells, tokens, longs):
             return OUT_OF_MEMORY
         for i in range(pieces.size):
             if pieces.counts[i] < drop_below:
                 continue
-            length = encoding.encode(pieces.text + pieces.offsets[i], pieces.offsets[i + 1] - pieces.offsets[i])
+            size = pieces.offsets[i + 1] - pieces.offsets[i]
+            length = encoding.encode(pieces.text + pieces.offsets[i], size)
             if length < 0:
                 return OUT_OF_MEMORY
-            if length < 2:
+            if not length or (whole and length < size):
                 continue
             if __builtin_mul_overflow(pieces.counts[i], length - 1, &windows) or (
-                    __builtin_add_overflow(self.windows, windows, &self.windows)):
-                self.windows = INT64_MAX
+                    __builtin_add_overflow(lane.windows, windows, &lane.windows)) or (
+                    __builtin_add_overflow(lane.occurrences, pieces.counts[i], &lane.occurrences)):
+                lane.windows = INT64_MAX
                 return TOO_MANY_COUNTS
-            words_add(&self.loop.words, encoding.ids, length, pieces.counts[i], self.loop.lengths)
+            if length > 1:
+                words_add(&lane.words, encoding.ids, length, pieces.counts[i], self.loop.tokens.lengths)
         return FINE
 
     def run(self, uint64_t visits) -> bool:
@@ -243,10 +271,6 @@ cdef class MergeLoop:
         memcpy(&counts[0], self.loop.counts + first, 8 * size)
         return merges.base[:3 * size], counts.base[:size]
 
-    def work(self) -> tuple[int, int]:
-        """Return (visits, counts of all pairs): for tests and benchmarks."""
-        return self.loop.visits, self.loop.rebuilds
-
 
 @cython.final
 cdef class Survey:
@@ -261,7 +285,7 @@ cdef class Survey:
 
     cdef readonly int64_t drop_below, highest, pieces, occurrences, length
     cdef readonly int64_t dropped_pieces, dropped_occurrences, dropped_length
-    cdef readonly uint64_t cells, tokens, longs, windows
+    cdef readonly uint64_t cells, tokens, longs, windows, most_windows
     cdef int64_t byte_counts[256]
     cdef uint64_t *of_pairs
 
@@ -285,6 +309,7 @@ cdef class Survey:
 
     cdef void add_piece(self, const uint8_t *text, int64_t length, int64_t count) noexcept nogil:
         cdef int64_t i, times = INT64_MAX
+        cdef uint64_t *of_pair
         if __builtin_mul_overflow(length, count, &times):
             times = INT64_MAX
         self.pieces += 1
@@ -298,22 +323,15 @@ cdef class Survey:
         for i in range(length):
             add_to(&self.byte_counts[text[i]], count)
         for i in range(1, length):
-            self.of_pairs[text[i - 1] << 8 | text[i]] += 1
+            of_pair = self.of_pairs + (text[i - 1] << 8 | text[i])
+            of_pair[0] += 1
+            self.most_windows = max(self.most_windows, of_pair[0])
         if length > 1:
             self.windows += length - 1
             self.cells += HEAD + min(length, LONG)
         if length > LONG:
             self.tokens += length + 1
             self.longs += 1
-
-    @property
-    def most_windows(self) -> int:
-        """Return the number of windows of the pair of bytes that has most."""
-        cdef uint64_t most = 0
-        cdef int i
-        for i in range(1 << 16):
-            most = max(most, self.of_pairs[i])
-        return most
 
     def bytes(self) -> array[int]:
         """Return how often each byte occurs in the pieces that are kept, as "q"."""

@@ -1,7 +1,8 @@
 /* The pairs that may be merged next: their counts, the words that hold them, the most frequent one; and the first of all pairs.
  *
  * In: pairs of ids with counts that only fall. Out: the count of a pair; the pair of the highest count, of several the
- * one with the smallest ids, left before right. This is the order of pairs.
+ * one with the smallest ids, left before right. This is the order of pairs. With `spelled`, of several pairs the one
+ * with the largest spellings comes out; the table holds all pairs then, and `limit` leaves out those that occur nowhere.
  * Invariant: a pair that comes before `limit` in this order enters the table and the heap once; the others wait. The heap
  * may have an older, higher count of a pair: whoever takes the first item compares it with the table. Pairs leave the
  * table only with all others (`pairs_free`). `BestPairs` keeps the first of all pairs that it is offered, in any order, as
@@ -29,6 +30,14 @@ typedef struct {
     uint64_t key;
 } HeapItem;
 
+/* Token i is the `lengths[i]` bytes from `bytes + starts[i]` on. */
+typedef struct {
+    uint8_t *bytes;
+    uint64_t *starts;
+    uint32_t *lengths;
+    uint64_t size, room; /* of `bytes` */
+} Tokens;
+
 typedef struct {
     CountedPair *places;
     uint64_t mask; /* the number of places - 1; at most half of them are used */
@@ -37,6 +46,7 @@ typedef struct {
     uint64_t items, room; /* of the heap */
     HeapItem limit;
     uint64_t held; /* bytes of all lists */
+    const Tokens *spelled; /* decides between pairs of one count; NULL: ids do */
 } PairCounts;
 
 /* Makes room for `wanted` entries, with half as many again as there were; false if memory is out. */
@@ -126,11 +136,29 @@ static inline int heap_before(HeapItem a, HeapItem b) {
     return a.count != b.count ? a.count > b.count : a.key < b.key;
 }
 
-static inline void items_down(HeapItem *heap, uint64_t at, uint64_t size) {
-    HeapItem item = heap[at];
-    for (uint64_t child; (child = 2 * at + 1) < size; at = child) {
-        child += child + 1 < size && heap_before(heap[child + 1], heap[child]);
-        if (!heap_before(heap[child], item))
+/* The order of two spellings: below 0, 0, or above. */
+static inline int tokens_order(const Tokens *t, uint32_t one, uint32_t other) {
+    uint32_t length = t->lengths[one], other_length = t->lengths[other];
+    int order = one == other ? 0 : memcmp(t->bytes + t->starts[one], t->bytes + t->starts[other],
+                                          length < other_length ? length : other_length);
+    return order ? order : (length > other_length) - (length < other_length);
+}
+
+/* Whether `a` leaves the heap before `b`. */
+static inline int items_before(const PairCounts *p, HeapItem a, HeapItem b) {
+    if (a.count != b.count || !p->spelled)
+        return heap_before(a, b);
+    int order = tokens_order(p->spelled, (uint32_t)(a.key >> 32), (uint32_t)(b.key >> 32));
+    return (order ? order : tokens_order(p->spelled, (uint32_t)a.key, (uint32_t)b.key)) > 0;
+}
+
+/* Moves the first item down the heap to its place. */
+static inline void items_down(PairCounts *p) {
+    HeapItem *heap = p->heap, item = heap[0];
+    uint64_t at = 0;
+    for (uint64_t child; (child = 2 * at + 1) < p->items; at = child) {
+        child += child + 1 < p->items && items_before(p, heap[child + 1], heap[child]);
+        if (!items_before(p, heap[child], item))
             break;
         heap[at] = heap[child];
     }
@@ -144,7 +172,7 @@ static inline int items_push(PairCounts *p, uint64_t key, int64_t count) {
     if (!array_grow((void **)&p->heap, &p->room, at + 1, sizeof *p->heap))
         return 0;
     p->items++;
-    for (uint64_t parent; at && heap_before(item, p->heap[parent = (at - 1) / 2]); at = parent)
+    for (uint64_t parent; at && items_before(p, item, p->heap[parent = (at - 1) / 2]); at = parent)
         p->heap[at] = p->heap[parent];
     p->heap[at] = item;
     return 1;
@@ -153,7 +181,7 @@ static inline int items_push(PairCounts *p, uint64_t key, int64_t count) {
 static inline void items_pop(PairCounts *p) {
     p->heap[0] = p->heap[--p->items];
     if (p->items)
-        items_down(p->heap, 0, p->items);
+        items_down(p);
 }
 
 /* Bytes that the C library takes for a list, at most. */
@@ -182,7 +210,7 @@ static inline CountedPair *pairs_pop(PairCounts *p) {
             items_pop(p);
         } else if (pair->count < first.count) {
             p->heap[0].count = pair->count;
-            items_down(p->heap, 0, p->items);
+            items_down(p);
         } else {
             items_pop(p);
             return pair;

@@ -6,9 +6,9 @@
  * that follow, these, the count. Numbers are LEB128. Nothing follows if a piece is the start of the one before, which the
  * order by count allows.
  *
- * The sort takes eight bytes of a piece at a time. It groups many pieces by one byte of these (McIlroy, Bostic, McIlroy:
- * Engineering Radix Sort, 1993), or by a small count, some by a pivot (Bentley, Sedgewick: Fast Algorithms for Sorting and
- * Searching Strings, 1997). It calls itself for all groups but the largest, and is never deeper than log2(pieces).
+ * The sort takes eight bytes of a piece at a time. It groups pieces by one byte of these (McIlroy, Bostic, McIlroy:
+ * Engineering Radix Sort, 1993), or by a small count; few are sorted by insertion. It calls itself for all groups but the
+ * largest, and is never deeper than log2(pieces).
  */
 #ifndef DSTOK_COUNTED_H
 #define DSTOK_COUNTED_H
@@ -24,8 +24,7 @@ enum {
     BY_COUNT = -KEY_BYTES, /* a depth: the key is the count, and the first bytes come after it */
     OFTEN = 255,           /* a count that few pieces have, or more */
     AHEAD_OF_KEY = 16,     /* distance, in pieces, to the bytes that are fetched */
-    MANY = 128,           /* pieces that are grouped by a byte */
-    FEW = 16,              /* pieces that are sorted by insertion */
+    FEW = 32,              /* pieces that are sorted by insertion */
     NUMBER_BYTES = 10,     /* of a LEB128 number, at most */
 };
 
@@ -109,31 +108,8 @@ static inline int64_t ended_first(const Pieces *p, Entry *e, int64_t size, int64
     return ended;
 }
 
-/* Groups pieces by a pivot: smaller keys, equal ones, larger ones. `ends` gets the end of each group; returns 3. */
-static inline int group_by_pivot(Entry *e, int64_t size, int64_t ends[3]) {
-    uint64_t a = e[0].key, b = e[size / 2].key, c = e[size - 1].key;
-    uint64_t pivot = a < b ? (b < c ? b : a < c ? c : a) : (a < c ? a : b < c ? c : b);
-    int64_t smaller = 0, larger = size;
-    for (int64_t i = 0; i < larger;) {
-        Entry moved = e[i];
-        if (moved.key == pivot) {
-            i++;
-        } else if (moved.key < pivot) {
-            e[i++] = e[smaller];
-            e[smaller++] = moved;
-        } else {
-            e[i] = e[--larger];
-            e[larger] = moved;
-        }
-    }
-    ends[0] = smaller;
-    ends[1] = larger;
-    ends[2] = size;
-    return 3;
-}
-
-/* Groups pieces by the byte of their keys at `shift`; `ends` gets the end of each group; returns 256. */
-static inline int group_by_byte(Entry *e, int64_t size, int shift, int64_t ends[256]) {
+/* Groups pieces by the byte of their keys at `shift`; `ends` gets the end of each group. */
+static inline void group_by_byte(Entry *e, int64_t size, int shift, int64_t ends[256]) {
     int64_t next[256], at = 0;
     memset(ends, 0, 256 * sizeof *ends);
     for (int64_t i = 0; i < size; i++)
@@ -152,7 +128,6 @@ static inline int group_by_byte(Entry *e, int64_t size, int shift, int64_t ends[
             }
             e[next[byte]++] = moved;
         }
-    return 256;
 }
 
 /* Sorts pieces that agree before `depth`, and whose keys from there are loaded. */
@@ -160,7 +135,6 @@ static inline void sort_keyed(const Pieces *p, Entry *e, int64_t size, int64_t d
     while (size > FEW) {
         uint64_t differing = 0;
         int64_t ends[256], largest = 0, at = 0;
-        int groups;
         for (int64_t i = 1; i < size; i++)
             differing |= e[i].key ^ e[0].key;
         if (!differing) { /* distinct pieces: at most 9 end here, with 0 to 8 bytes more */
@@ -172,12 +146,11 @@ static inline void sort_keyed(const Pieces *p, Entry *e, int64_t size, int64_t d
             load_keys(p, e, size, depth);
             continue;
         }
-        groups = size > MANY ? group_by_byte(e, size, (63 - __builtin_clzll(differing)) & ~7, ends)
-                             : group_by_pivot(e, size, ends);
-        for (int i = 1; i < groups; i++)
+        group_by_byte(e, size, (63 - __builtin_clzll(differing)) & ~7, ends);
+        for (int i = 1; i < 256; i++)
             if (ends[i] - ends[i - 1] > ends[largest] - (largest ? ends[largest - 1] : 0))
                 largest = i;
-        for (int i = 0; i < groups; at = ends[i++])
+        for (int i = 0; i < 256; at = ends[i++])
             if (i != largest)
                 sort_keyed(p, e + at, ends[i] - at, depth);
         at = largest ? ends[largest - 1] : 0;

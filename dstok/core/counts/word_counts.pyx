@@ -15,7 +15,6 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.exc cimport PyErr_Fetch, PyErr_NormalizeException
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_XDECREF
-from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
@@ -68,6 +67,8 @@ cdef extern from *:
     PyObject *PyObject_CallOneArg(object call, object argument)
     int PyException_SetTraceback(PyObject *error, PyObject *trace)
     void __builtin_prefetch(const void *) noexcept nogil
+    bint __builtin_mul_overflow(int64_t, int64_t, int64_t *) noexcept nogil
+    bint __builtin_add_overflow(int64_t, int64_t, int64_t *) noexcept nogil
 
 cdef enum:
     FIRST_LOG2 = 13          # places of a new table
@@ -337,7 +338,7 @@ cdef class Tally(Sink):
         """Set how many bytes the table may take, and the function that gets the tally if that is not enough.
 
         `spill(tally)` calls `sort` and `block`. It comes from a thread that counts. Its exceptions end the call of
-        `add`, `add_block` or `merge`.
+        `add`, `add_rows` or `merge`.
         """
         self.memory, self.spill = memory, spill
 
@@ -364,21 +365,6 @@ cdef class Tally(Sink):
         self.check(self.fault.status)
         return self.fault.status == FINE
 
-    def add_block(self, const uint8_t[::1] block not None) -> bool:
-        """Add the counts of a block; false if there was no room for all. Raises `ValueError` for broken bytes."""
-        cdef Cursor cursor = cursor_of(&block[0], block.shape[0])
-        cdef int status
-        with nogil:
-            status = cursor_next(&cursor, True)
-            while status == CURSOR_FINE and self.add_count(cursor.piece, cursor.length, cursor.count):
-                cursor.count = 0  # any order will do
-                status = cursor_next(&cursor, True)
-            free(cursor.piece)
-        if status == CURSOR_BROKEN:
-            raise ValueError("expected pieces with counts")
-        self.check(OUT_OF_MEMORY if status == CURSOR_NO_MEMORY else FINE)
-        return status == CURSOR_END
-
     cdef int check(self, int status) except -1:
         """Raise what happened in a thread without the GIL."""
         error, self.error = self.error, None
@@ -390,20 +376,36 @@ cdef class Tally(Sink):
 
     def merge(self, Tally other not None) -> bool:
         """Add the counts of another tally; false if there was no room for all."""
-        cdef Py_ssize_t i, ahead
-        cdef bint fits = True
-        cdef uint64_t hash
+        cdef bint fits
         with nogil:
-            for i in range(other.used):
-                ahead = min(i + AHEAD, other.used - 1)
-                hash = hash_bytes(self.seed, other.text + other.ends[ahead], other.ends[ahead + 1] - other.ends[ahead])
-                __builtin_prefetch(self.places + (hash >> (64 - self.places_log2)))
-                fits = self.add_count(
-                    other.text + other.ends[i], other.ends[i + 1] - other.ends[i], other.counts[i])
-                if not fits:
-                    break
+            fits = self.add_counts(other.text, other.ends, other.counts, other.used)
         self.check(FINE)
         return fits
+
+    def add_rows(
+        self, bytes pieces not None, const int64_t[::1] offsets not None, const int64_t[::1] counts not None
+    ) -> bool:
+        """Add counts, in the form of `counted`; false if there was no room for all."""
+        cdef const uint8_t *text = <const uint8_t *>PyBytes_AS_STRING(pieces)
+        cdef bint fits = True
+        if counts.shape[0]:
+            with nogil:
+                fits = self.add_counts(text, &offsets[0], &counts[0], counts.shape[0])
+        self.check(FINE)
+        return fits
+
+    cdef bint add_counts(
+        self, const uint8_t *text, const int64_t *ends, const int64_t *counts, Py_ssize_t size
+    ) noexcept nogil:
+        cdef Py_ssize_t i, ahead
+        cdef uint64_t hash
+        for i in range(size):
+            ahead = min(i + AHEAD, size - 1)
+            hash = hash_bytes(self.seed, text + ends[ahead], ends[ahead + 1] - ends[ahead])
+            __builtin_prefetch(self.places + (hash >> (64 - self.places_log2)))
+            if not self.add_count(text + ends[i], ends[i + 1] - ends[i], counts[i]):
+                return False
+        return True
 
     def sort(self, bint by_count):
         """Sort the pieces: by their bytes, or the most frequent first and then by bytes.
@@ -458,7 +460,7 @@ cdef class Tally(Sink):
         cdef const Entry *order = <const Entry *>self.places
         cdef Py_ssize_t i, number, length, at = 0
         cdef bytes pieces = PyBytes_FromStringAndSize(NULL, self.ends[self.used])
-        cdef uint8_t *out = <uint8_t *>PyBytes_AS_STRING(pieces)
+        cdef char *out = PyBytes_AS_STRING(pieces)
         cdef int64_t[::1] offsets = array("q", [0]) * (self.used + 1)
         cdef int64_t[::1] counts = array("q", [0]) * (self.used + 1)
         self.sort(True)
@@ -483,27 +485,6 @@ cdef class Tally(Sink):
         return self.used
 
 
-def dict_of(
-    bytes pieces not None, const int64_t[::1] offsets not None, const int64_t[::1] counts not None
-) -> dict[str, int]:
-    """Return the result of `Tally.counted` as a dict."""
-    cdef const char *text = PyBytes_AS_STRING(pieces)
-    cdef dict found = {}
-    cdef Py_ssize_t i
-    for i in range(counts.shape[0]):
-        found[PyUnicode_DecodeUTF8(text + offsets[i], offsets[i + 1] - offsets[i], NULL)] = counts[i]
-    return found
-
-
-cdef extern from *:
-    """
-    static inline int weighed(int64_t *sum, int64_t count, int64_t weight) {
-        int64_t product;
-        return !__builtin_mul_overflow(count, weight, &product) && !__builtin_add_overflow(*sum, product, sum);
-    }
-    """
-    bint weighed(int64_t *sum, int64_t count, int64_t weight) noexcept nogil
-
 cdef enum:                   # beside the status of a cursor, which is CURSOR_END if a source has no block
     FULL = 16                # the block is as large as it should be
     TOO_LARGE                # a count, or the sum of all, of more than 63 bits
@@ -512,10 +493,6 @@ cdef struct Held:
     uint8_t *piece
     int64_t length
     Py_ssize_t room
-
-
-cdef Cursor cursor_of(const uint8_t *block, Py_ssize_t size) noexcept:
-    return Cursor(at=block, end=block + size, piece=NULL, length=0, room=0, count=0)
 
 
 cdef int check_cursor(int status, int source) except -1:
@@ -618,28 +595,24 @@ cdef class Merge:
         self.held, self.last, self.count = self.last, self.held, 0
         return CURSOR_FINE
 
-    cdef int hold(self, const Cursor *cursor) noexcept nogil:
-        """Copy a piece, to add up its counts."""
-        if not huge_grow(&self.held.piece, &self.held.room, 0, cursor.length, 1):
-            return CURSOR_NO_MEMORY
-        memcpy(self.held.piece, cursor.piece, cursor.length)
-        self.held.length = cursor.length
-        return CURSOR_FINE
-
     cdef int run(self, int64_t size) noexcept nogil:
         """Go on until the block is full, or something else is needed."""
         cdef Cursor *cursor
+        cdef int64_t product = 0
         cdef int status
         while self.size:
             cursor = self.cursors + self.heap[0]
             if not self.count or piece_order(
                     cursor.piece, cursor.length, self.held.piece, self.held.length):
                 status = self.write(size)
-                if status == CURSOR_FINE:
-                    status = self.hold(cursor)
                 if status != CURSOR_FINE:
                     return status
-            if not weighed(&self.count, cursor.count, self.weights[self.heap[0]]):
+                if not huge_grow(&self.held.piece, &self.held.room, 0, cursor.length, 1):
+                    return CURSOR_NO_MEMORY
+                memcpy(self.held.piece, cursor.piece, cursor.length)
+                self.held.length = cursor.length
+            if __builtin_mul_overflow(cursor.count, self.weights[self.heap[0]], &product) or (
+                    __builtin_add_overflow(self.count, product, &self.count)):
                 return TOO_LARGE
             status = cursor_next(cursor, self.by_count)
             if status != CURSOR_FINE:
@@ -674,6 +647,7 @@ def rows_of(bytes block not None) -> tuple[bytes, array[int], array[int]]:
 
     The arrays have the typecode "q". Raises `ValueError`.
     """
+    cdef const uint8_t *start = <const uint8_t *>PyBytes_AS_STRING(block)
     cdef bytes pieces = b""
     cdef char *out = NULL
     cdef int64_t[::1] offsets, counts
@@ -685,7 +659,7 @@ def rows_of(bytes block not None) -> tuple[bytes, array[int], array[int]]:
             pieces = PyBytes_FromStringAndSize(NULL, length)
             out = PyBytes_AS_STRING(pieces)
             offsets, counts = array("q", bytes(8 * (rows + 1))), array("q", bytes(8 * (rows + 1)))
-        cursor = cursor_of(<const uint8_t *>PyBytes_AS_STRING(block), PyBytes_GET_SIZE(block))
+        cursor = Cursor(at=start, end=start + PyBytes_GET_SIZE(block), piece=NULL, length=0, room=0, count=0)
         rows = length = 0
         with nogil:
             status = cursor_next(&cursor, True)

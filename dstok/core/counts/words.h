@@ -56,13 +56,6 @@ static inline uint32_t word_size(const uint32_t *word) { return word[2] & 0xFFFF
 static inline uint32_t word_room(const uint32_t *word) { return word[2] >> 16; }
 static inline void word_resize(uint32_t *word, uint32_t size) { word[2] = (word[2] & 0xFFFF0000u) | size; }
 
-/* Writes a token over the entries of a long word. */
-static inline void token_put(uint32_t *entry, uint32_t id, uint64_t length) {
-    for (uint64_t i = 1; i + 1 < length; i++)
-        entry[i] = NO_TOKEN;
-    entry[0] = entry[length - 1] = id;
-}
-
 /* Adds a word of at least two ids, for which there is room. */
 static inline void words_add(Words *w, const uint32_t *ids, uint64_t size, int64_t count, const uint32_t *lengths) {
     if (size <= w->longest_short) {
@@ -77,8 +70,10 @@ static inline void words_add(Words *w, const uint32_t *ids, uint64_t size, int64
     w->starts[w->longs] = w->tokens_size;
     w->counts[w->longs++] = count;
     for (uint64_t i = 0; i < size; i++) {
-        token_put(w->tokens + w->tokens_size, ids[i], lengths[ids[i]]);
-        w->tokens_size += lengths[ids[i]];
+        uint32_t *entry = w->tokens + w->tokens_size, length = lengths[ids[i]];
+        memset(entry, 0xFF, length * sizeof *entry); /* NO_TOKEN */
+        entry[0] = entry[length - 1] = ids[i];
+        w->tokens_size += length;
     }
     w->tokens[w->tokens_size++] = NO_TOKEN;
 }
