@@ -126,28 +126,11 @@ static int emit_portable(const uint64_t *values, int at, int pieces, uint32_t **
 /* A few pieces, one after the other. The loops above take 90 instructions before the first piece, and avoid branches on a
  * key's length; for few pieces the processor predicts most of these. */
 
-/* The steps of a level: the low bytes of a word; the value of a short key in a line; that of a long key. */
+/* The steps of a level: the low bytes of a word; the value of a short key in a line; that of a long key; `piece_unpack`. */
 typedef uint64_t (*ProbeLow)(uint64_t word, uint32_t bytes);
 typedef uint64_t (*ProbeShort)(const uint64_t *line, uint64_t key);
 typedef uint64_t (*ProbeLong)(const uint64_t *line, uint64_t key_0, uint64_t key_1, uint64_t key_2);
-
-/* The value of a piece in its first line; it may be wrong. */
-__attribute__((always_inline))
-static inline uint64_t few_first(ProbeLow low, ProbeShort of_short, ProbeLong of_long, const PieceTable *t,
-                                 const uint8_t *text, uint32_t length) {
-    uint64_t key[3];
-    if (length <= WORD) {
-        memcpy(key, text, WORD);
-        key[0] = low(key[0], length);
-        return of_short(key8_line(t, key[0]), key[0]);
-    }
-    if (length > MIDDLE)
-        return 0;
-    memcpy(key, text, MIDDLE);
-    key[1] = low(key[1], length - WORD);
-    key[2] = low(key[2], length > 2 * WORD ? length - 2 * WORD : 0);
-    return of_long(key24_line(t, key), key[0], key[1], key[2]);
-}
+typedef uint32_t *(*ProbeUnpack)(uint64_t value, uint32_t *out);
 
 /* Writes the ids of a piece whose value in its first line holds no ids; returns their end, or NULL if it finds none. */
 __attribute__((noinline))
@@ -162,15 +145,25 @@ static uint32_t *few_others(const PieceTable *t, const uint8_t *text, uint32_t l
 }
 
 __attribute__((always_inline))
-static inline int few_by(ProbeLow low, ProbeShort of_short, ProbeLong of_long, const PieceTable *t, const uint8_t *text,
-                         const uint32_t *starts, int pieces, uint32_t *out) {
+static inline int few_by(ProbeLow low, ProbeShort of_short, ProbeLong of_long, ProbeUnpack unpack, const PieceTable *t,
+                         const uint8_t *text, const uint32_t *starts, int pieces, uint32_t *out) {
     uint32_t *end = out;
     uint64_t start = starts[0];
     for (size_t i = 0; i < (size_t)pieces; i++) {
         uint32_t length = starts[i + 1] - (uint32_t)start;
-        uint64_t value = few_first(low, of_short, of_long, t, text + start, length);
-        if (__builtin_expect((value >> 2 & 63) == length && value & 3, 1))
-            end = piece_unpack(value, end);
+        uint64_t key[3], value;
+        if (length <= WORD) {
+            memcpy(key, text + start, WORD);
+            key[0] = low(key[0], length);
+            value = of_short(key8_line(t, key[0]), key[0]);
+        } else { /* above MIDDLE the value is of another length */
+            memcpy(key, text + start, MIDDLE);
+            key[1] = low(key[1], length - WORD);
+            key[2] = low(key[2], length > 2 * WORD ? length - 2 * WORD : 0);
+            value = of_long(key24_line(t, key), key[0], key[1], key[2]);
+        }
+        if (__builtin_expect((value & 0xFF) - 4 * (uint64_t)length - 1 < 3, 1)) /* of the length, and it has ids */
+            end = unpack(value, end);
         else if (!(end = few_others(t, text + start, length, value, end)))
             return PROBE_MISSED;
         start += length;
@@ -179,7 +172,7 @@ static inline int few_by(ProbeLow low, ProbeShort of_short, ProbeLong of_long, c
 }
 
 static int few_portable(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint32_t *out) {
-    return few_by(key_low, key8_value, key24_value, t, text, starts, pieces, out);
+    return few_by(key_low, key8_value, key24_value, piece_unpack, t, text, starts, pieces, out);
 }
 
 #endif

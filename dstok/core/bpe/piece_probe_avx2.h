@@ -68,17 +68,28 @@ static inline __m256i probe_hash_avx2(__m256i words) {
     return _mm256_add_epi32(low, _mm256_add_epi32(cross, _mm256_slli_epi64(cross, 32)));
 }
 
+/* The starts of the eight pieces from number i on, or their ends (`next` is 1). Those after the last are empty, at its end:
+ * what lies after the starts may be no places in the text. */
+SIMD_AVX2 __attribute__((always_inline))
+static inline __m256i probe_starts_avx2(const uint32_t *starts, size_t i, size_t pieces, int next) {
+    __m256i left = _mm256_set1_epi32((int)(pieces - i)), end = _mm256_set1_epi32((int)starts[pieces]);
+    return _mm256_blendv_epi8(end, _mm256_loadu_si256((const __m256i *)(starts + i + next)),
+                              _mm256_cmpgt_epi32(left, _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)));
+}
+
 /* Keys and lines of the eight pieces from number i on. */
 SIMD_AVX2 __attribute__((always_inline))
 static inline void probe_eight_avx2(const PieceTable *t, const uint8_t *text, const uint32_t *starts, size_t i,
-                                    ProbeBatch *batch) {
-    __m256i length = _mm256_sub_epi32(_mm256_loadu_si256((const __m256i *)(starts + 1)),
-                                      _mm256_loadu_si256((const __m256i *)starts));
+                                    size_t pieces, ProbeBatch *batch) {
+    uint32_t from[8];
+    __m256i start = probe_starts_avx2(starts, i, pieces, 0);
+    __m256i length = _mm256_sub_epi32(probe_starts_avx2(starts, i, pieces, 1), start);
+    _mm256_storeu_si256((__m256i *)from, start);
     __m256i unused = _mm256_sub_epi32(_mm256_set1_epi32(64), _mm256_slli_epi32(length, 3)), ones = _mm256_set1_epi32(-1);
     __m256i even = _mm256_srlv_epi64(ones, _mm256_and_si256(unused, _mm256_set1_epi64x(0xFFFFFFFF)));
     __m256i odd = _mm256_srlv_epi64(ones, _mm256_srli_epi64(unused, 32));
-    even = _mm256_and_si256(even, probe_words_avx2(text, starts));
-    odd = _mm256_and_si256(odd, probe_words_avx2(text, starts + 1));
+    even = _mm256_and_si256(even, probe_words_avx2(text, from));
+    odd = _mm256_and_si256(odd, probe_words_avx2(text, from + 1));
     _mm256_storeu_si256((__m256i *)(batch->keys + i), even);
     _mm256_storeu_si256((__m256i *)(batch->keys + i + 4), odd);
     __m256i line = _mm256_blend_epi32(_mm256_srli_epi64(probe_hash_avx2(even), 32), probe_hash_avx2(odd), 0xAA);
@@ -115,16 +126,9 @@ static inline void probe_longer_avx2(const PieceTable *t, const uint8_t *text, c
 SIMD_AVX2 __attribute__((always_inline))
 static inline void probe_batch_avx2(const PieceTable *t, const uint8_t *text, const uint32_t *starts, size_t pieces,
                                     ProbeBatch *batch) {
-    size_t i = 0;
     batch->longs = 0;
-    for (; i + 8 <= pieces; i += 8)
-        probe_eight_avx2(t, text, starts + i, i, batch);
-    if (i < pieces) { /* what lies after the end may be no places in the text */
-        uint32_t last[9];
-        for (size_t j = 0; j < 9; j++)
-            last[j] = starts[i + j < pieces ? i + j : pieces];
-        probe_eight_avx2(t, text, last, i, batch);
-    }
+    for (size_t i = 0; i < pieces; i += 8)
+        probe_eight_avx2(t, text, starts, i, pieces, batch);
     probe_longer_avx2(t, text, starts, batch);
 }
 
@@ -137,18 +141,18 @@ static int batch_agrees(const PieceTable *t, const ProbeSample *sample) {
 }
 
 /* Whether eight values are the pieces', as far as one can tell without the ring: the lowest byte of a right one is 4 times
- * the length, and 1, 2 or 3 for the number of ids. */
+ * the length, and 1, 2 or 3 for the number of ids. Those of empty pieces do not count. */
 SIMD_AVX2 __attribute__((always_inline))
-static inline int probe_eight_fit(const uint64_t *values, const uint32_t *starts) {
-    const __m256i *v = (const __m256i *)values;
+static inline int probe_eight_fit(const uint64_t *values, const uint32_t *starts, size_t i, size_t pieces) {
+    const __m256i *v = (const __m256i *)(values + i);
     __m256i value = _mm256_castps_si256(_mm256_shuffle_ps(
         _mm256_castsi256_ps(_mm256_loadu_si256(v)), _mm256_castsi256_ps(_mm256_loadu_si256(v + 1)), 0x88));
-    __m256i length = _mm256_sub_epi32(_mm256_loadu_si256((const __m256i *)(starts + 1)),
-                                      _mm256_loadu_si256((const __m256i *)starts));
+    __m256i length = _mm256_sub_epi32(probe_starts_avx2(starts, i, pieces, 1), probe_starts_avx2(starts, i, pieces, 0));
     length = _mm256_slli_epi32(_mm256_permute4x64_epi64(length, 0xD8), 2); /* in the order of `value` */
     __m256i ids = _mm256_sub_epi32(_mm256_and_si256(value, _mm256_set1_epi32(0xFF)), length);
     __m256i less = _mm256_add_epi32(ids, _mm256_set1_epi32(-1));
-    return _mm256_movemask_epi8(_mm256_cmpeq_epi32(_mm256_min_epu32(less, _mm256_set1_epi32(2)), less)) == -1;
+    __m256i fit = _mm256_cmpeq_epi32(_mm256_min_epu32(less, _mm256_set1_epi32(2)), less);
+    return _mm256_movemask_epi8(_mm256_or_si256(fit, _mm256_cmpeq_epi32(length, _mm256_setzero_si256()))) == -1;
 }
 
 /* A piece above 8 bytes first gets the value of key 0 in line 0, if there is one. Up to 24 bytes its own is written over
@@ -174,7 +178,7 @@ static int probe_avx2(const PieceTable *t, const uint8_t *text, const uint32_t *
         }
     }
     for (size_t i = 0, end = (size_t)pieces; i < end; i += 8)
-        if (__builtin_expect(!probe_eight_fit(values + i, starts + i), 0))
+        if (__builtin_expect(!probe_eight_fit(values, starts, i, end), 0))
             count = probe_wrong(t, starts, i, i + 8 < end ? i + 8 : end, values, missed, count);
     return count;
 }
@@ -184,20 +188,24 @@ _Static_assert(VALUE_ID_BITS == 18, "ids begin at bit 0 of byte 1, bit 2 of byte
 static const int8_t EMIT_FROM[32] = {1, 2,  3,  -1, 3,  4,  5,  -1, 5,  6,  7,  -1, -1, -1, -1, -1,
                                      9, 10, 11, -1, 11, 12, 13, -1, 13, 14, 15, -1, -1, -1, -1, -1};
 
+/* The ids of two values, which both halves hold: those of the first in the lower half. */
+SIMD_AVX2 __attribute__((always_inline))
+static inline __m256i emit_two_avx2(__m256i values) {
+    __m256i bytes = _mm256_shuffle_epi8(values, _mm256_loadu_si256((const __m256i *)EMIT_FROM));
+    /* Drops the bits below and above an id in its bytes. */
+    return _mm256_and_si256(_mm256_srlv_epi32(bytes, _mm256_setr_epi32(0, 2, 4, 0, 0, 2, 4, 0)),
+                            _mm256_set1_epi32((1 << VALUE_ID_BITS) - 1));
+}
+
 SIMD_AVX2
 static int emit_avx2(const uint64_t *values, int at, int pieces, uint32_t **out) {
-    /* Drops the bits below and above an id in its bytes. */
-    const __m256i from = _mm256_loadu_si256((const __m256i *)EMIT_FROM);
-    const __m256i below = _mm256_setr_epi32(0, 2, 4, 0, 0, 2, 4, 0);
-    const __m256i low = _mm256_set1_epi32((1 << VALUE_ID_BITS) - 1);
     const uint64_t *v = values + at, *end = values + pieces - 1;
     uint32_t *o = *out;
     for (; v < end; v += 2) {
         uint64_t count = v[0] & 3, second = v[1] & 3;
         if (!count || !second)
             break;
-        __m256i ids = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)v));
-        ids = _mm256_and_si256(_mm256_srlv_epi32(_mm256_shuffle_epi8(ids, from), below), low);
+        __m256i ids = emit_two_avx2(_mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)v)));
         _mm_storeu_si128((__m128i *)o, _mm256_castsi256_si128(ids));
         o += count;
         _mm_storeu_si128((__m128i *)o, _mm256_extracti128_si256(ids, 1));
@@ -215,9 +223,15 @@ static inline uint64_t short_avx2(const uint64_t *line, uint64_t key) {
     return (uint64_t)_mm_cvtsi128_si64(_mm_or_si128(half, _mm_unpackhi_epi64(half, half)));
 }
 
+SIMD_AVX2 __attribute__((always_inline))
+static inline uint32_t *unpack_avx2(uint64_t value, uint32_t *out) {
+    _mm_storeu_si128((__m128i *)out, _mm256_castsi256_si128(emit_two_avx2(_mm256_set1_epi64x((long long)value))));
+    return out + (value & 3);
+}
+
 SIMD_AVX2
 static int few_avx2(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint32_t *out) {
-    return few_by(low_avx2, short_avx2, long_avx2, t, text, starts, pieces, out);
+    return few_by(low_avx2, short_avx2, long_avx2, unpack_avx2, t, text, starts, pieces, out);
 }
 
 #endif

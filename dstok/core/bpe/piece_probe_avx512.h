@@ -172,7 +172,7 @@ static int lists_agree(const PieceTable *t, const ProbeSample *sample) {
 }
 
 /* Up to this many pieces the lists cost more than they save (50 ns a call). */
-enum { PROBE_NO_LISTS = 24 };
+enum { PROBE_NO_LISTS = 64 };
 
 SIMD_AVX512
 static int probe_avx512(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,

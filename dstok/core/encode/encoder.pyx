@@ -61,7 +61,7 @@ cdef extern from "bpe/piece_cache.h":
         GENERAL "PROBE_MISSED"    # the text is left to `run_text`
 
 cdef enum:
-    STEP = 32                   # units of storage that a level transcodes at once, and a multiple of it
+    STEP = 16                   # units of storage that a level transcodes at once, and a multiple of it
     ROOM = 128                  # bytes of so many units; and more than must be left to transcode at once
     KEEP_GIL = 1 << 10          # units of a text up to which the GIL is kept: releasing it would take longer (60 ns)
     BYTES_PER_PIECE = 4         # room made at the start; unused pages cost nothing

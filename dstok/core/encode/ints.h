@@ -110,25 +110,24 @@ static __attribute__((noinline)) PyObject *ints_new_list(const uint32_t *ids, Py
     return list;
 }
 
-static inline void ints_put_four(PyObject **items, const uint32_t *ids) {
-    for (int i = 0; i < 4; i++)
+static inline void ints_put_few(PyObject **items, const uint32_t *ids, Py_ssize_t count, int soon) {
+    for (Py_ssize_t i = 0; i < count; i++) {
         items[i] = (PyObject *)(ints + ids[i]);
+        if (soon)
+            __builtin_prefetch(items[i], PY_VERSION_HEX < 0x030C0000);
+    }
 }
 
 /* Four at a time; the last four overlap those before. A loop for the rest would cost a mispredicted branch a list.
  * `soon`: the list will soon be read or freed, so its ints are fetched. In 3.11 freeing a list writes to each of them. */
 static inline void ints_put(PyObject **items, const uint32_t *ids, Py_ssize_t count, int soon) {
     if (count < 4) {
-        for (Py_ssize_t i = 0; i < count; i++)
-            items[i] = (PyObject *)(ints + ids[i]);
+        ints_put_few(items, ids, count, soon);
         return;
     }
-    for (Py_ssize_t i = 0; i < count - 4; i += 4) {
-        ints_put_four(items + i, ids + i);
-        for (int j = 0; soon && j < 4; j++)
-            __builtin_prefetch(items[i + j], PY_VERSION_HEX < 0x030C0000);
-    }
-    ints_put_four(items + count - 4, ids + count - 4);
+    for (Py_ssize_t i = 0; i < count - 4; i += 4)
+        ints_put_few(items + i, ids + i, 4, soon);
+    ints_put_few(items + count - 4, ids + count - 4, 4, soon);
 }
 
 /* The list of ids below `size`. The items come first, so that their ints are fetched while the list is made; PyList_New

@@ -197,7 +197,9 @@ GRID_INLINE void grid_run_by(const KernelTables *t, int rules, int ahead, GridNa
                              int full, GridRun *run) {
     GridEnd end = grid_enter(run);
     uint32_t look = final ? 64 : GRID_LOOK;
-    int made = 0, calm = plain != NULL; /* whether `next` has the masks of the block; whether the block before was ASCII */
+    /* Whether `next` has the masks of the block; whether the block before was ASCII: `plain` makes its masks anew, which
+     * does not pay for a text of two blocks. */
+    int made = 0, calm = plain && stop - end.here >= 2 * 64;
     GridState *s = &run->state;
     GridMasks m, next;
     while (end.count < full && end.here < stop) {
