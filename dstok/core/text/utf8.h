@@ -230,46 +230,6 @@ static inline int utf8_low_avx512(const uint8_t *units, int kind, uint8_t *out) 
 
 UTF8_TRANSCODE(utf8_transcode_avx512, SIMD_AVX512, utf8_sixteen, utf8_low_avx512, utf8_ascii_avx2, 16, 32, 64)
 
-SIMD_AVX512
-static ptrdiff_t utf8_valid_avx512(const uint8_t *text, ptrdiff_t length) {
-    const __m512i low = _mm512_set1_epi8(0x0F);
-    const __m512i first_high = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)V_FIRST_HIGH));
-    const __m512i first_low = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)V_FIRST_LOW));
-    const __m512i second_high = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)V_SECOND_HIGH));
-    ptrdiff_t at = 0;
-    while (at + 64 <= length) {
-        __m512i x = _mm512_loadu_si512(text + at);
-        if (!utf8_open_before(text, at) && !_mm512_movepi8_mask(x)) {
-            at += 64;
-            continue;
-        }
-        __m512i one, two, three;
-        if (at) {
-            one = _mm512_loadu_si512(text + at - 1);
-            two = _mm512_loadu_si512(text + at - 2);
-            three = _mm512_loadu_si512(text + at - 3);
-        } else {
-            uint8_t padded[67] = {0};
-            memcpy(padded + 3, text, 64);
-            one = _mm512_loadu_si512(padded + 2);
-            two = _mm512_loadu_si512(padded + 1);
-            three = _mm512_loadu_si512(padded);
-        }
-        __m512i fault = _mm512_and_si512(
-            _mm512_and_si512(_mm512_shuffle_epi8(first_high, _mm512_and_si512(_mm512_srli_epi16(one, 4), low)),
-                             _mm512_shuffle_epi8(first_low, _mm512_and_si512(one, low))),
-            _mm512_shuffle_epi8(second_high, _mm512_and_si512(_mm512_srli_epi16(x, 4), low)));
-        __mmask64 wants = _mm512_cmpge_epu8_mask(two, _mm512_set1_epi8((char)0xE0)) |
-                          _mm512_cmpge_epu8_mask(three, _mm512_set1_epi8((char)0xF0));
-        __mmask64 pairs = _mm512_movepi8_mask(fault);
-        __mmask64 others = _mm512_test_epi8_mask(fault, _mm512_set1_epi8(0x7F));
-        if ((pairs ^ wants) | others)
-            break;
-        at += 64;
-    }
-    return utf8_back(text, at);
-}
-
 /* Writes characters of up to three bytes as units of two bytes, 64 bytes a step; returns how many bytes it read, whole
  * characters. It leaves the last 256 bytes: they have at least the 64 characters that a step may write. */
 SIMD_AVX512
