@@ -153,8 +153,9 @@ cdef Source open_source(object text) except *:
 cdef Py_ssize_t find_invalid(const uint8_t *text, Py_ssize_t length, const Implementation *level) noexcept nogil:
     """Return the offset of the first byte that is not part of well-formed UTF-8, or -1."""
     cdef Py_ssize_t at = level.valid(text, length) if level.valid != NULL else 0
+    cdef Py_ssize_t i, width
     cdef uint64_t block[2]
-    cdef uint8_t lead, second
+    cdef uint32_t c
     while at < length:
         if text[at] < 0x80:
             # Takes sixteen ASCII bytes a step: most texts are mostly ASCII.
@@ -166,26 +167,16 @@ cdef Py_ssize_t find_invalid(const uint8_t *text, Py_ssize_t length, const Imple
             while at < length and text[at] < 0x80:
                 at += 1
             continue
-        lead = text[at]
-        if lead < 0xC2 or lead > 0xF4 or at + 1 >= length:
+        width = 2 + (text[at] >= 0xE0) + (text[at] >= 0xF0)
+        if text[at] < 0xC2 or text[at] > 0xF4 or at + width > length:
             return at
-        second = text[at + 1]
-        if lead < 0xE0:
-            if second & 0xC0 != 0x80:
+        for i in range(at + 1, at + width):
+            if text[i] & 0xC0 != 0x80:
                 return at
-            at += 2
-        elif lead < 0xF0:
-            if at + 2 >= length or second & 0xC0 != 0x80 or text[at + 2] & 0xC0 != 0x80:
-                return at
-            if (lead == 0xE0 and second < 0xA0) or (lead == 0xED and second > 0x9F):
-                return at
-            at += 3
-        else:
-            if at + 3 >= length or second & 0xC0 != 0x80 or text[at + 2] & 0xC0 != 0x80 or text[at + 3] & 0xC0 != 0x80:
-                return at
-            if (lead == 0xF0 and second < 0x90) or (lead == 0xF4 and second > 0x8F):
-                return at
-            at += 4
+        c = code_point(text + at, &width)
+        if c >> (5 * width - 4) == 0 or c >> 11 == 0x1B or c > 0x10FFFF:  # too long a form, a surrogate, too large
+            return at
+        at += width
     return -1
 
 
