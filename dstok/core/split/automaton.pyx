@@ -295,7 +295,8 @@ cdef class PathReader:
                     out[at] = self.letter(&source, at, &width)
                 else:
                     out[at] = self.count
-        for ahead, letters, state, next_states, new_letters in self.readings:
+        for ahead, letters, next_states, new_letters in self.readings:
+            state = START
             following, written = memoryview(next_states).cast("H"), memoryview(new_letters).cast("H")
             with nogil:
                 for i in range(out.shape[0]):
