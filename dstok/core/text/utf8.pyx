@@ -12,7 +12,6 @@ Source: the Unicode standard, table 3-7 (well-formed UTF-8 byte sequences).
 cimport cython
 from cpython.array cimport array as c_array, clone, resize
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from libc.stdint cimport uint16_t
 from libc.string cimport memset
 
 from dstok.core.cpu.level cimport chosen
@@ -28,27 +27,17 @@ cdef extern from "Python.h":
     bint Py_UNICODE_ISSPACE(Py_UCS4) noexcept nogil
 
 
-cdef inline Py_UCS4 _at(const Source *source, Py_ssize_t at, Py_ssize_t *width) noexcept nogil:
-    # The code point at a place, and its units. A fault of UTF-8 is some code point: the text is refused later.
-    cdef const uint8_t *p = <const uint8_t *>source.data + at
-    width[0] = 1
-    if source.kind == 1:
-        return p[0]
-    if source.kind == 2:
-        return (<const uint16_t *>source.data)[at]
-    if source.kind == 4:
-        return (<const uint32_t *>source.data)[at]
-    if p[0] < 0xC0 or at + (2 if p[0] < 0xE0 else 3 if p[0] < 0xF0 else 4) > source.length:
-        return p[0]
-    return <Py_UCS4>code_point(p, width)
-
-
 cdef Py_ssize_t next_cut(const Source *source, Py_ssize_t at, Py_ssize_t *left) noexcept nogil:
     """Return the end of the part from `at` on. After `left` characters is a cut by length; first it is TEXT_MOST."""
+    cdef const uint8_t *text = <const uint8_t *>source.data
     cdef Py_ssize_t run = 0, width
+    cdef uint32_t c
     cdef bint blank, before = False
     while at < source.length:
-        blank = Py_UNICODE_ISSPACE(_at(source, at, &width))
+        c, width = text[at], 1  # for a fault of UTF-8: the text is refused later
+        if source.kind or c >= 0xC0 and at + (2 if c < 0xE0 else 3 if c < 0xF0 else 4) <= source.length:
+            c = code_at(source, at, &width)
+        blank = Py_UNICODE_ISSPACE(c)
         run = run + 1 if blank == before else 1
         before = blank
         if run > RUN_MOST:
@@ -178,12 +167,6 @@ cdef Py_ssize_t find_invalid(const uint8_t *text, Py_ssize_t length, const Imple
             return at
         at += width
     return -1
-
-
-ctypedef fused Unit:
-    uint8_t
-    uint16_t
-    uint32_t
 
 
 cdef Py_ssize_t _transcode(
