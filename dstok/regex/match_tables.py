@@ -90,7 +90,16 @@ def make_match_tables(tree: Node) -> MatchTables:
     """The tables of a pattern, given by `parse_groups`. Raises as `compile_cascade`."""
     letters = OracleAlphabet(build_alphabet(character_sets(tree)))
     replaced = replace_look_around(tree, letters)
-    empty = _prefers_empty(replaced, letters) if is_nullable(tree) else frozenset[int]()
+    empty = frozenset[int]()
+    if is_nullable(tree):  # where the empty text matches, and no longer text that the pattern would prefer
+        dfa, level = determinize(build_nfa(replaced, letters)), letters.level
+        predicate = Predicate(dfa, level, ahead=True, later=True, sure=surely_tagging(dfa))
+        longer = letters.settled(predicate)
+        if longer is None:
+            values = letters.values(letters.add(predicate))
+            longer = frozenset(letter for letter, value in enumerate(values) if value)
+        tagged = [tag != NO_TAG for _, tag in dfa.edges[START]]
+        empty = frozenset(letter for letter, own in enumerate(letters.projected(level)) if tagged[own]) - longer
     paths = build_nfa(replaced, letters)
     full = determinize(build_nfa(Concat((replaced, Look(CodePointSet.empty(), True, 0))), letters))
     return MatchTables(letters, make_readings(letters), determinize(paths), full, empty, paths)
@@ -106,15 +115,3 @@ def refused_groups(node: Node, reason: str = "") -> dict[int, str]:
     for item in children(node):
         found |= refused_groups(item, reason)
     return found
-
-
-def _prefers_empty(tree: Node, letters: OracleAlphabet) -> frozenset[int]:
-    """The oracle letters before which `tree` matches the empty text, and no longer text that it would prefer."""
-    dfa, level = determinize(build_nfa(tree, letters)), letters.level
-    tagged = [tag != NO_TAG for _, tag in dfa.edges[START]]
-    predicate = Predicate(dfa, level, ahead=True, later=True, sure=surely_tagging(dfa))
-    longer = letters.settled(predicate)
-    if longer is None:
-        values = letters.values(letters.add(predicate))
-        longer = frozenset(letter for letter, value in enumerate(values) if value)
-    return frozenset(letter for letter, own in enumerate(letters.projected(level)) if tagged[own]) - longer
