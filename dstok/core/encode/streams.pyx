@@ -15,6 +15,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 from dstok.core.text.added_tokens cimport Matcher
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from dstok.errors import ArgumentError, DecodeError, StreamError, UnknownIdError
 
@@ -192,8 +193,14 @@ cdef class StreamBatch:
         for i in range(ids.shape[0]):
             if slots is not None and not 0 <= slots[i] < self.count:
                 raise ArgumentError(f"expected slots below {self.count}, found {slots[i]} at index {i}", "slots")
-            if ids[i] != -1 and not (0 <= ids[i] < len(self.tokens) and self.tokens[ids[i]] is not None):
-                self.learn(ids[i], i)
+            if ids[i] == -1 or 0 <= ids[i] < len(self.tokens) and self.tokens[ids[i]] is not None:
+                continue
+            if not 0 <= ids[i] < len(self.tokens) or not self.decoder.has(ids[i]):
+                raise UnknownIdError(ids[i], i, len(self.tokens))
+            token = self.decoder.marked([ids[i]], self.skip_special)
+            with suppress(UnicodeDecodeError):
+                token = token.decode()
+            self.tokens[ids[i]] = token
         texts = [""] * ids.shape[0]
         for i in range(ids.shape[0]):
             if ids[i] == -1:
@@ -216,18 +223,6 @@ cdef class StreamBatch:
         if failed:
             raise DecodeError(f"slot {failed[0][0]}: {failed[0][1]}", texts, [slot for slot, _ in failed])
         return texts
-
-    cdef int learn(self, int64_t id, Py_ssize_t index) except -1:
-        """Keep the token of an id."""
-        if not 0 <= id < len(self.tokens) or not self.decoder.has(id):
-            raise UnknownIdError(id, index, len(self.tokens))
-        token = self.decoder.marked([id], self.skip_special)
-        try:
-            token = token.decode()
-        except UnicodeDecodeError:
-            pass
-        self.tokens[id] = token
-        return 0
 
     def finish(self, Py_ssize_t slot) -> str:
         """Return the rest of a stream, which is empty then: U+FFFD for an open character, and text held back."""
