@@ -131,7 +131,7 @@ cdef class Matcher:
                 count += 1
             path[self.tokens[i].length + 1] = 0
             states[count - 1].longest = <int32_t>i
-        states[count].depth = depth = 0
+        states[count], depth = State(0, 0, 0, -1, 0), 0  # an end, so that each state has one after it
         while live:
             for i in range(live):
                 text = <const uint8_t *><bytes>texts[i]
