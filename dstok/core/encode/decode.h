@@ -162,9 +162,9 @@ static inline uint32_t decode_small_int(PyObject *item) {
 #endif
 }
 
-/* Takes the ints of a list from `at` on, up to the first object that it cannot take, or that is no small int; returns its
- * place. It reads a block of them, fetches their cells, and then writes their tokens. A number that is not small becomes
- * one that no token has. */
+/* Takes the ints of a list from `at` on, up to the first object that it cannot take, or that is no small int; returns
+ * its place. It reads a block of them, fetches their cells, and then writes their tokens. A number that is not small
+ * becomes one that no token has. */
 static ptrdiff_t decode_take_list(const DecodeTable *table, DecodeTaken *taken, PyObject *list, ptrdiff_t at,
                                   uint32_t skip) {
     PyObject **items = ((PyListObject *)list)->ob_item;

@@ -25,9 +25,9 @@ typedef struct {
 
 enum { UTF8_STRETCH = 256 }; /* units in which all steps are of one kind */
 
-/* Goes on until 64 bytes of room or the units of a step are no longer left, or to a surrogate. Asks only once in a stretch
- * whether the text is ASCII or below U+0800. In a text of both, the answer would be mispredicted again and again; in one of
- * longer characters it would cost a step each time. */
+/* Goes on until 64 bytes of room or the units of a step are no longer left, or to a surrogate. Asks only once in a
+ * stretch whether the text is ASCII or below U+0800. In a text of both, the answer would be mispredicted again and
+ * again; in one of longer characters it would cost a step each time. */
 __attribute__((always_inline))
 static inline ptrdiff_t utf8_by(Utf8Steps by, const uint8_t *data, int kind, ptrdiff_t length, ptrdiff_t *at,
                                 uint8_t *out, ptrdiff_t capacity) {
