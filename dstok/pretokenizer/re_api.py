@@ -85,7 +85,6 @@ class MatchPattern:
     def reader(self) -> PathReader:
         """The core's object that runs these automata."""
         tables = self.tables
-        readings = [(r.ahead, r.letters, r.start, r.following, r.written) for r in tables.readings]
         alphabet, count = tables.letters.alphabet, tables.letters.count
         # The states of core/split/automaton.pyx, three int32 each; the targets of branches; the members of sets.
         states, targets, sets = array("i"), array("i"), dict[frozenset[int], int]()
@@ -102,7 +101,7 @@ class MatchPattern:
                 states.extend([BRANCH, len(targets), len(state.targets)])
                 targets.extend(state.targets)
         members = b"".join(bytes(n in each for n in range(count)) for each in sets)
-        return PathReader(*alphabet.pages(), alphabet.end, count, readings, _edges(tables.match),
+        return PathReader(*alphabet.pages(), alphabet.end, count, tables.readings, _edges(tables.match),
                           _edges(tables.full_match), states, targets or array("i", [0]), members, tables.paths.start,
                           len(self.names))
 

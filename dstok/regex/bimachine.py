@@ -7,7 +7,7 @@ from the right, of those that take the text after, with a mark first or without.
 if a mark leads from one set to the other. Few states are made minimal. Too many sets from the left are never made:
 then a state is the one of the `Marked` after the right marks so far, and a mark says which state follows it. The same
 patterns give the same bytes: docs/proofs.md, "Both sides".
-Source: Schuetzenberger's bimachines; Moore's refinement.
+Source: Schuetzenberger's bimachines.
 
 Where a text may go on, any state from the right may follow its end: the automaton `ahead` reads back from the set of
 all of them. A mark that they do not agree on is unsure.
@@ -21,7 +21,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from dstok.regex.compile_budget import LIMITS, LimitError, spend, stage, steps_left, within
-from dstok.regex.dfa import DEAD, START
+from dstok.regex.dfa import DEAD, START, equivalence
 from dstok.regex.marked_language import FINAL, Marked
 
 KINDS = 128  # bytes for the classes in a section: core/split/bimachine.h
@@ -192,14 +192,9 @@ def _explored(
 def _merged(rows: _Rows, told: _Rows) -> list[int]:
     """The number of each state, equal for states that no text tells apart. The first states of the numbers rise."""
     numbers: dict[tuple[int, ...], int] = {}
-    merged = [numbers.setdefault(tuple(each), len(numbers)) for each in told]
-    count = 0
-    while count != len(numbers):
-        spend(len(rows) * len(rows[0]))
-        count, numbers = len(numbers), {}
-        merged = [numbers.setdefault((merged[state], *(merged[target] for target in row)), len(numbers))
-                  for state, row in enumerate(rows)]
-    return merged
+    block = equivalence(rows, [numbers.setdefault(tuple(each), len(numbers)) for each in told])
+    order = {number: i for i, number in enumerate(dict.fromkeys(block))}
+    return [order[number] for number in block]
 
 
 def _smaller(rows: _Rows, merged: list[int]) -> list[list[int]]:

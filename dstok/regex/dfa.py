@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from dstok.errors import UnsupportedError
-from dstok.regex.compile_budget import spend, stage, within
+from dstok.regex.compile_budget import Size, spend, stage, within
 
 S = TypeVar("S")
 
@@ -89,10 +89,11 @@ class DFA:
 
 def explore(
     start: S, step: Callable[[S, int], tuple[S, int]], symbols: int, dead: S, end: int | None = None,
+    limit: Size = "edges",
 ) -> list[list[Edge]]:
     """The table of an automaton given by its `step`, breadth-first from `start`; `dead` becomes row 0.
 
-    Symbols from `end` on are the end of the text; with None only the last one is.
+    Symbols from `end` on are the end of the text; with None only the last one is. `limit`: what is counted.
     """
     end = symbols - 1 if end is None else end
     numbers = {dead: DEAD, start: START}
@@ -111,12 +112,12 @@ def explore(
             row.append((numbers[target], tag))
         rows.append(row)
         spend(symbols, symbols)
-        within("edges", len(numbers) * symbols)
+        within(limit, len(numbers) * (symbols if limit == "edges" else 1))
     return rows
 
 
 @stage("minimizing an automaton")
-def minimize(edges: list[list[Edge]], end: int | None = None) -> DFA:
+def minimize(edges: list[list[Edge]], end: int | None = None, limit: Size = "edges") -> DFA:
     """The smallest DFA with the same tags on every path, numbered breadth-first from the start.
 
     A state without a way to a tag becomes the dead state; if the start is one, row 1 is dead, too.
@@ -132,7 +133,7 @@ def minimize(edges: list[list[Edge]], end: int | None = None) -> DFA:
         target, tag = edges[representative[state]][symbol]
         return block[target], tag
 
-    return DFA(tuple(map(tuple, explore(block[START], step, len(edges[0]), block[DEAD], end))))
+    return DFA(tuple(map(tuple, explore(block[START], step, len(edges[0]), block[DEAD], end, limit))))
 
 
 def equivalence(rows: Sequence[Sequence[int]], block: list[int]) -> list[int]:

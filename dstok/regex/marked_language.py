@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from dstok.errors import UnsupportedError
-from dstok.regex.compile_budget import spend, stage, within
-from dstok.regex.dfa import DEAD, DFA, HERE, NO_TAG, START, equivalence, explore, minimize, operation
+from dstok.regex.compile_budget import Size, spend, stage
+from dstok.regex.dfa import DEAD, DFA, HERE, NO_TAG, START, explore, minimize, operation
 from dstok.regex.lookaround import Checks, OracleAlphabet
 
 FINAL = 2  # the state after the end of a text; DEAD is 0, START is 1
 
+STATES: Size = "states of marked texts"
 STEP = 4  # steps of the budget for one step of the automata below
 STATE = 5  # cells of the budget for one of their states
 
@@ -50,56 +51,20 @@ def _determinize(
 ) -> Marked:
     """The minimal `Marked` of a nondeterministic automaton given by its `step`."""
     single: dict[S, S] = {}  # equal states are one object
-    first, last = frozenset([start]), frozenset([final])
-    empty: frozenset[S] = frozenset()
-    numbers: dict[frozenset[S], int] = {empty: DEAD, first: START, last: FINAL}
-    width = end + 1 + len(tags)
-    rows: list[list[int]] = [[DEAD] * width, [], [DEAD] * width]
-    queue = deque([first])
-    while queue:
-        subset = queue.popleft()
-        row, known = [], len(single)
-        spend(STEP * (1 + len(subset)) * width, width)
-        for symbol in range(width):
-            target = frozenset(single.setdefault(t, t) for s in subset for t in step(s, symbol))
-            if target not in numbers:
-                numbers[target] = len(numbers)
-                rows.append([])
-                queue.append(target)
-                spend(0, len(target))
-            row.append(numbers[target])
-        rows[numbers[subset]] = row
-        spend(0, STATE * (len(single) - known))
-        within("states of marked texts", len(numbers))
-    return Marked(_minimize(rows), end, tuple(tags))
+    empty, last, width, kept = frozenset[S](), frozenset([final]), end + 1 + len(tags), 0
 
+    def steps(subset: frozenset[S], symbol: int) -> tuple[frozenset[S], int]:
+        """The next states; the end of the text has a tag, since nothing follows it."""
+        nonlocal kept
+        if symbol == 0:
+            spend(STEP * (1 + len(subset)) * width, STATE * (len(single) - kept))
+            kept = len(single)
+        target = frozenset(single.setdefault(t, t) for s in subset for t in step(s, symbol))
+        return (empty, FINAL) if target == last else (target, NO_TAG)
 
-def _minimize(rows: list[list[int]]) -> tuple[tuple[int, ...], ...]:
-    """The smallest equal automaton, numbered breadth-first, without edges into states that cannot reach `FINAL`."""
-    into: list[list[int]] = [[] for _ in rows]
-    for state, row in enumerate(rows):
-        for target in set(row):
-            into[target].append(state)
-    alive, queue = {FINAL}, deque([FINAL])
-    while queue:
-        fresh = set(into[queue.pop()]) - alive
-        alive |= fresh
-        queue.extend(fresh)
-    rows = [[t if t in alive else DEAD for t in row] for row in rows]
-    block = equivalence(rows, [int(state == FINAL) for state in range(len(rows))])
-    numbers = {block[DEAD]: DEAD, block[START]: START, block[FINAL]: FINAL}
-    order = {block[state]: state for state in reversed(range(len(rows)))}
-    queue = deque([block[START]])
-    smaller: dict[int, tuple[int, ...]] = {block[DEAD]: (DEAD,) * len(rows[0]), block[FINAL]: (DEAD,) * len(rows[0])}
-    while queue:
-        here = queue.popleft()
-        targets = [block[t] for t in rows[order[here]]]
-        for target in targets:
-            if target not in numbers:
-                numbers[target] = len(numbers)
-                queue.append(target)
-        smaller[here] = tuple(numbers[t] for t in targets)
-    return tuple(smaller[b] for b in numbers)
+    dfa = minimize(explore(frozenset([start]), steps, width, empty, width, STATES), width, STATES)
+    rows = [tuple(FINAL if tag == FINAL else target + (target > START) for target, tag in row) for row in dfa.edges]
+    return Marked((*rows[:FINAL], rows[DEAD], *rows[FINAL:]), end, tuple(tags))
 
 
 # The run: ("gap", 0); ("match", state of the match DFA); ("text", 0) before the first character; after a mark

@@ -16,26 +16,25 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from dstok.regex.alphabet import build_alphabet
 from dstok.regex.ast import Around, Atomic, Concat, Group, Look, Node, Repeat, character_sets, children, is_nullable
 from dstok.regex.compile_budget import spend, stage, within
-from dstok.regex.dfa import DFA, NO_TAG, START
+from dstok.regex.dfa import DFA, NO_TAG, START, Edge, explore
 from dstok.regex.lookaround import OracleAlphabet, Predicate, replace_look_around, surely_tagging
 from dstok.regex.nfa import NFA, build_nfa, determinize
 from dstok.unicode.code_point_set import CodePointSet
 
 
-@dataclass(frozen=True)
-class Reading:
-    """A pass over a text, from the left or (`ahead`) from the right. It begins in state `start`.
+class Reading(NamedTuple):
+    """A pass over a text, from the left or (`ahead`) from the right. It begins in the state `START`.
 
     uint16 tables of native order, by state and letter: `following` is the next state, `written` the new letter.
     """
 
     ahead: bool
     letters: int
-    start: int
     following: bytes
     written: bytes
 
@@ -56,30 +55,22 @@ def make_readings(letters: OracleAlphabet) -> list[Reading]:
         for row in rows:
             following.extend(state for state, _ in row)
             written.extend(children[letter][value] for letter, (_, value) in enumerate(row))
-        readings.append(Reading(
-            predicate.ahead, len(own), 0 if predicate.ahead else START, following.tobytes(), written.tobytes()))
+        readings.append(Reading(predicate.ahead, len(own), following.tobytes(), written.tobytes()))
     return readings
 
 
-def _from_right(predicate: Predicate, own: list[int]) -> list[list[tuple[int, bool]]]:
-    """The rows of the reversed automaton. State 0 stands after the end of the text."""
+def _from_right(predicate: Predicate, own: list[int]) -> list[list[Edge]]:
+    """The rows of the reversed automaton, whose start stands after the end of the text."""
     edges, begun = predicate.dfa.edges, predicate.dfa.edges[predicate.origin]
-    sides: list[frozenset[int]] = [frozenset()]
-    numbers, rows = {sides[0]: 0}, []
-    for side in sides:  # grows
-        row = []
-        spend(len(own) * len(edges), len(own))
-        for letter in own:
-            tagging = frozenset(
-                q for q, edge in enumerate(edges) if edge[letter][1] != NO_TAG or edge[letter][0] in side)
-            target, tag = begun[letter]
-            value = tag != NO_TAG and target in side if predicate.later else predicate.origin in tagging
-            if numbers.setdefault(tagging, len(sides)) == len(sides):
-                sides.append(tagging)
-            row.append((numbers[tagging], value))
-        rows.append(row)
-        within("edges", len(rows) * len(own))
-    return rows
+
+    def step(side: frozenset[int], at: int) -> tuple[frozenset[int], int]:
+        letter = own[at]
+        spend(len(edges))
+        tagging = frozenset(q for q, edge in enumerate(edges) if edge[letter][1] != NO_TAG or edge[letter][0] in side)
+        target, tag = begun[letter]
+        return tagging, tag != NO_TAG and target in side if predicate.later else predicate.origin in tagging
+
+    return explore(frozenset(), step, len(own), frozenset([NO_TAG]), len(own))
 
 
 @dataclass(frozen=True)
@@ -99,7 +90,16 @@ def make_match_tables(tree: Node) -> MatchTables:
     """The tables of a pattern, given by `parse_groups`. Raises as `compile_cascade`."""
     letters = OracleAlphabet(build_alphabet(character_sets(tree)))
     replaced = replace_look_around(tree, letters)
-    empty = _prefers_empty(replaced, letters) if is_nullable(tree) else frozenset[int]()
+    empty = frozenset[int]()
+    if is_nullable(tree):  # where the empty text matches, and no longer text that the pattern would prefer
+        dfa, level = determinize(build_nfa(replaced, letters)), letters.level
+        predicate = Predicate(dfa, level, ahead=True, later=True, sure=surely_tagging(dfa))
+        longer = letters.settled(predicate)
+        if longer is None:
+            values = letters.values(letters.add(predicate))
+            longer = frozenset(letter for letter, value in enumerate(values) if value)
+        tagged = [tag != NO_TAG for _, tag in dfa.edges[START]]
+        empty = frozenset(letter for letter, own in enumerate(letters.projected(level)) if tagged[own]) - longer
     paths = build_nfa(replaced, letters)
     full = determinize(build_nfa(Concat((replaced, Look(CodePointSet.empty(), True, 0))), letters))
     return MatchTables(letters, make_readings(letters), determinize(paths), full, empty, paths)
@@ -115,15 +115,3 @@ def refused_groups(node: Node, reason: str = "") -> dict[int, str]:
     for item in children(node):
         found |= refused_groups(item, reason)
     return found
-
-
-def _prefers_empty(tree: Node, letters: OracleAlphabet) -> frozenset[int]:
-    """The oracle letters before which `tree` matches the empty text, and no longer text that it would prefer."""
-    dfa, level = determinize(build_nfa(tree, letters)), letters.level
-    tagged = [tag != NO_TAG for _, tag in dfa.edges[START]]
-    predicate = Predicate(dfa, level, ahead=True, later=True, sure=surely_tagging(dfa))
-    longer = letters.settled(predicate)
-    if longer is None:
-        values = letters.values(letters.add(predicate))
-        longer = frozenset(letter for letter, value in enumerate(values) if value)
-    return frozenset(letter for letter, own in enumerate(letters.projected(level)) if tagged[own]) - longer

@@ -101,7 +101,10 @@ def form_tables(form: str, version: str = OLDEST) -> FormTables:
     records: dict[int, _Record] = {} if composed else dict.fromkeys(_SYLLABLES, (0, BOUNDARY | TROUBLED | HANGUL, ""))
     records |= {code: (value, 0, "") for code, value in classes.items()}
     records |= {code: (classes.get(code, 0), TROUBLED, "") for code in seconds}
-    for code, full in _full(mappings | marked).items():
+    steps, joined, further = mappings | marked, "", _BREAK.join((mappings | marked).values())
+    while joined != further:  # decomposes the parts of decompositions, too
+        joined, further = further, further.translate(steps)
+    for code, full in zip(steps, joined.split(_BREAK)):
         text = full.replace(_MARK, "")
         boundary = (first := ord(text[0])) not in classes and first not in seconds
         troubled = not composed or code in seconds or text != full
@@ -164,14 +167,6 @@ def _sections(version: str) -> list[Any]:
         raise UnsupportedError(f"expected a Unicode version of normal forms out of {', '.join(VERSIONS)}, "
                                f"found {version!r}")
     return [read_section(f"normalization {each}") for each in VERSIONS[: VERSIONS.index(version) + 1]]
-
-
-def _full(mappings: dict[int, str]) -> dict[int, str]:
-    """The decompositions, with their parts decomposed, too."""
-    text, further = "", _BREAK.join(mappings.values())
-    while text != further:
-        text, further = further, further.translate(mappings)
-    return dict(zip(mappings, text.split(_BREAK)))
 
 
 def _packed(records: Mapping[int, _Record], pairs: str) -> FormTables:

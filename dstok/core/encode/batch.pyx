@@ -175,7 +175,17 @@ cdef class Batch:
         self.wanted, self.pending = wanted, self.size - 1
         self.own = self._lease(1)
         try:
-            self._encode_all(rows)
+            helpers = Helpers(self._work, self._wanted, self.threads - 1) if self.threads > 1 else None
+            self.others, self.errors = [None] * self.threads, [] if helpers is None else helpers.errors
+            try:
+                if helpers is not None:
+                    helpers.start()
+                while self._step(rows):
+                    pass
+            finally:
+                batch_stop(&self.taken, self.size)  # after an exception: no thread takes another part
+                if helpers is not None:
+                    helpers.wait()
             self._check()
             if wanted == ARRAYS:
                 return self._joined()
@@ -185,19 +195,6 @@ cdef class Batch:
         finally:
             self.encoder.pool.release(self.own)
             self.own = None
-
-    cdef _encode_all(self, list rows):
-        helpers = Helpers(self._work, self._wanted, self.threads - 1) if self.threads > 1 else None
-        self.others, self.errors = [None] * self.threads, [] if helpers is None else helpers.errors
-        try:
-            if helpers is not None:
-                helpers.start()
-            while self._step(rows):
-                pass
-        finally:
-            batch_stop(&self.taken, self.size)  # after an exception: no thread takes another part
-            if helpers is not None:
-                helpers.wait()
 
     cdef Run _lease(self, Py_ssize_t share):
         """Return a run that is ready to begin, with room for one of `share` equal shares of the ids."""

@@ -162,27 +162,20 @@ static inline uint32_t decode_small_int(PyObject *item) {
 #endif
 }
 
-/* Reads up to DECODE_BLOCK ints of a list from `at` on, and fetches their cells; returns how many there are before another
- * object. A number that is not small becomes one that no token has. */
-static inline ptrdiff_t decode_read_ints(const DecodeTable *table, PyObject *list, ptrdiff_t at, uint32_t *values) {
-    PyObject **items = ((PyListObject *)list)->ob_item;
-    ptrdiff_t count = Py_SIZE(list), near = count - DECODE_AHEAD, read = 0;
-    for (; read < DECODE_BLOCK && at < count && PyLong_CheckExact(items[at]); read++, at++) {
-        __builtin_prefetch(items[at < near ? at + DECODE_AHEAD : at]);
-        values[read] = decode_small_int(items[at]);
-        decode_fetch(table, values[read]);
-    }
-    return read;
-}
-
-/* Takes the ints of a list from `at` on, up to the first object that it cannot take, or that is no small int; returns its
- * place. */
+/* Takes the ints of a list from `at` on, up to the first object that it cannot take, or that is no small int; returns
+ * its place. It reads a block of them, fetches their cells, and then writes their tokens. A number that is not small
+ * becomes one that no token has. */
 static ptrdiff_t decode_take_list(const DecodeTable *table, DecodeTaken *taken, PyObject *list, ptrdiff_t at,
                                   uint32_t skip) {
+    PyObject **items = ((PyListObject *)list)->ob_item;
     uint32_t values[DECODE_BLOCK];
-    ptrdiff_t read, done;
+    ptrdiff_t count = Py_SIZE(list), near = count - DECODE_AHEAD, read, done;
     do {
-        read = decode_read_ints(table, list, at, values);
+        for (read = 0; read < DECODE_BLOCK && at + read < count && PyLong_CheckExact(items[at + read]); read++) {
+            __builtin_prefetch(items[at + read < near ? at + read + DECODE_AHEAD : at + read]);
+            values[read] = decode_small_int(items[at + read]);
+            decode_fetch(table, values[read]);
+        }
         done = decode_take_fetched(table, taken, (const char *)values, sizeof(*values), read, skip);
         at += done;
     } while (done == DECODE_BLOCK);

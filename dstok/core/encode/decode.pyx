@@ -7,7 +7,7 @@ Invariant: an id without a token is an error that names it. Nothing is left out 
 
 An id that is also an added token may have two byte strings: BPE makes the id from one, and decoding gives the other.
 Models of characters have byte tokens: the run E4 B8 AD is a character, and each byte of the run E4 B8 is U+FFFD. A byte
-token is written as two bytes that no text has, and its byte; `settle_runs` then makes text of each run, in place.
+token is written as two bytes that no text has, and its byte; `_settle` then makes text of each run, in place.
 One pass reads and checks the ids, and writes their tokens to a buffer (decode.h). Python gets a copy of the buffer.
 If each token is whole characters, the bytes need no validation.
 """
@@ -328,7 +328,10 @@ cdef class Decoder:
             if done == count:
                 return 0
             if not self._grown(w, taken):
-                raise UnknownIdError(number_at(view, at + done * step), done, self.size)
+                at += done * step
+                signed = view.format != NULL and (<bytes>view.format).islower()
+                id = int.from_bytes(at[:view.itemsize], sys.byteorder, signed=signed)
+                raise UnknownIdError(id, done, self.size)
 
     cdef bint _rows(
         self, Run w, batch, offsets, bint skip_special, repair, list texts, bint strict
@@ -357,10 +360,30 @@ cdef class Decoder:
     cdef void _settle(
         self, Run w, Py_ssize_t start, bint strict, bint strip, DecodeTaken *taken
     ) noexcept nogil:
-        """Make bytes of the byte tokens from a place in the buffer on, and text unless `strict`."""
+        """Make bytes of the marked byte tokens from a place in the buffer on, in place.
+
+        Unless `strict` each byte of a run that is not UTF-8 becomes U+FFFD, whose three bytes the marks have left.
+        """
         cdef uint8_t *text = w.buffer + start
+        cdef uint8_t *at = text
+        cdef uint8_t *end = taken.out
+        cdef uint8_t *run, *mark
         if self.runs and taken.kinds & NOT_WHOLE:
-            taken.out = text + settle_runs(text, taken.out - text, not strict, self.level)
+            taken.out = text
+            while at < end:
+                mark = <uint8_t *>memchr(at, MARK, end - at)
+                mark = mark if mark != NULL else end
+                memmove(taken.out, at, mark - at)
+                run = taken.out = taken.out + (mark - at)
+                at = mark
+                while at < end and at[0] == MARK:
+                    taken.out[0] = at[MARKED - 1]
+                    taken.out, at = taken.out + 1, at + MARKED
+                if not strict and find_invalid(run, taken.out - run, self.level) >= 0:
+                    taken.out = run
+                    while taken.out < run + (at - mark):
+                        memcpy(taken.out, "\xef\xbf\xbd", 3)
+                        taken.out += 3
         if strip and taken.out != text and text[0] == 0x20:
             taken.out -= 1
             memmove(text, text + 1, taken.out - text)
@@ -382,35 +405,6 @@ cdef class Decoder:
         text = PyUnicode_New(length, 0x7F)
         memcpy(PyUnicode_DATA(text), w.buffer, length)
         return text
-
-
-cdef Py_ssize_t settle_runs(
-    uint8_t *text, Py_ssize_t length, bint replaces, const Implementation *level
-) noexcept nogil:
-    """Make bytes of marked byte tokens, in place; returns the new length.
-
-    With `replaces` each byte of a run that is not UTF-8 becomes U+FFFD, whose three bytes the marks have left.
-    """
-    cdef uint8_t *out = text
-    cdef uint8_t *at = text
-    cdef uint8_t *end = text + length
-    cdef uint8_t *run, *mark
-    while True:
-        mark = <uint8_t *>memchr(at, MARK, end - at)
-        mark = mark if mark != NULL else end
-        memmove(out, at, mark - at)
-        out, at = out + (mark - at), mark
-        if at == end:
-            return out - text
-        run = out
-        while at < end and at[0] == MARK:
-            out[0] = at[MARKED - 1]
-            out, at = out + 1, at + MARKED
-        if replaces and find_invalid(run, out - run, level) >= 0:
-            out = run
-            while out < run + (at - mark):
-                memcpy(out, "\xef\xbf\xbd", 3)
-                out += 3
 
 
 cdef bytes written(Run w, const DecodeTaken *taken):
@@ -436,12 +430,6 @@ cdef DecodeTake opened(ids, Py_buffer *view, int dimensions) except? NULL:
     if take == NULL:
         PyBuffer_Release(view)
     return take
-
-
-cdef object number_at(const Py_buffer *view, const char *at):
-    """Return the integer at a place in a buffer."""
-    signed = view.format != NULL and (<bytes>view.format).islower()
-    return int.from_bytes(at[:view.itemsize], sys.byteorder, signed=signed)
 
 
 cdef str text_of(const uint8_t *text, Py_ssize_t length, const Implementation *level):

@@ -2,10 +2,6 @@
 from dstok.core.encode.decode import Decoder
 from typing import Any
 
-class StopSearch:
-    pass
-    def __init__(self, stops: tuple[Any, ...]) -> None: ...
-
 class Stream:
     open: Any
     def __init__(

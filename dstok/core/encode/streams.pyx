@@ -10,76 +10,19 @@ Example: of the ids of F0 9F and A6 99 the first waits as bytes, and the second 
 """
 
 from cpython.bytearray cimport PyByteArray_AS_STRING
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 
-from array import array
+from dstok.core.text.added_tokens cimport Matcher
+
 from collections.abc import Iterable
+from contextlib import suppress
 
 from dstok.errors import ArgumentError, DecodeError, StreamError, UnknownIdError
 
 cdef extern from "Python.h":
-    void *PyUnicode_DATA(object text) noexcept
-    int PyUnicode_KIND(object text) noexcept
-    Py_ssize_t PyUnicode_GET_LENGTH(object text) noexcept
-    Py_UCS4 PyUnicode_READ(int kind, const void *data, Py_ssize_t at) noexcept
     object PyUnicode_DecodeUTF8Stateful(const char *data, Py_ssize_t size, const char *errors, Py_ssize_t *used)
 
 cdef bytes BYTE_MARK = b"\xfe\xff"  # core/encode/decode.pyx writes it before a byte token
-
-
-cdef int64_t[::1] zeros(Py_ssize_t count):
-    return array("q", bytes(8 * count))
-
-
-cdef class StopSearch:
-    """The stop strings of one stream, and how many characters of each the text ends with (Knuth, Morris and Pratt)."""
-
-    cdef tuple stops
-    cdef int64_t[::1] seen      # characters of each stop string
-    cdef int64_t[::1] borders   # for each start of a stop string, its longest part that is at its end, too
-    cdef int64_t[::1] places    # of each stop string's borders
-
-    def __cinit__(self, tuple stops not None):
-        cdef Py_ssize_t i, at, size
-        self.stops, self.seen, self.places = stops, zeros(len(stops) + 1), zeros(len(stops) + 1)
-        self.borders = zeros(sum([len(stop) for stop in stops]) + 1)
-        for i, stop in enumerate(stops):
-            self.places[i + 1] = self.places[i] + len(stop)
-            size = 0
-            for at in range(1, len(stop)):
-                size = self._step(i, stop, size, ord(stop[at]))
-                self.borders[self.places[i] + at] = size
-
-    cdef Py_ssize_t _step(self, Py_ssize_t number, str stop, Py_ssize_t size, Py_UCS4 char) except -1:
-        """Return the characters of a stop string that a text ends with, after one more character."""
-        cdef const void *data = PyUnicode_DATA(stop)
-        cdef int kind = PyUnicode_KIND(stop)
-        cdef Py_ssize_t length = PyUnicode_GET_LENGTH(stop)
-        while size and (size == length or PyUnicode_READ(kind, data, size) != char):
-            size = self.borders[self.places[number] + size - 1]
-        return size + 1 if PyUnicode_READ(kind, data, size) == char else size
-
-    cdef Py_ssize_t feed(self, str text, Py_ssize_t *keep) except -2:
-        """Return the offset in `text` after the first stop string, or -1.
-
-        `keep` becomes the length of that string, or of the text's end that may begin one.
-        """
-        cdef const void *data = PyUnicode_DATA(text)
-        cdef int kind = PyUnicode_KIND(text)
-        cdef Py_ssize_t at, i, most, length = 0, count = len(self.stops)
-        cdef int64_t *seen = &self.seen[0]
-        cdef const int64_t *places = &self.places[0]
-        for at in range(PyUnicode_GET_LENGTH(text)):
-            most = 0
-            for i in range(count):
-                seen[i] = self._step(i, <str>self.stops[i], seen[i], PyUnicode_READ(kind, data, at))
-                most = max(most, seen[i])
-                if seen[i] == places[i + 1] - places[i]:
-                    length = max(length, seen[i])
-            keep[0] = length or most
-            if length:
-                return at + 1
-        return -1
 
 
 cdef class Stream:
@@ -94,13 +37,15 @@ cdef class Stream:
     cdef readonly bytearray open  # the bytes of a character that is not whole, or of an open run
     cdef Py_ssize_t count       # of the ids so far
     cdef str error
-    cdef StopSearch search      # None: no stop strings
-    cdef str held               # text that may begin a stop string
+    cdef Matcher stops          # None: no stop strings
+    cdef uint32_t state         # of the search for them
+    cdef bytes held             # text that may begin a stop string
 
     def __cinit__(self, decoder: Decoder, bint skip_special, bint strict, bint whole_runs=False, tuple stops=()):
         self.decoder, self.skip_special, self.strict, self.whole_runs = decoder, skip_special, strict, whole_runs
-        self.runs, self.strips, self.open, self.held = decoder.runs or decoder.strip, decoder.strip, bytearray(), ""
-        self.search = StopSearch(stops) if stops else None
+        self.runs, self.strips, self.open, self.held = decoder.runs or decoder.strip, decoder.strip, bytearray(), b""
+        if stops:
+            self.stops = Matcher([(stop.encode("utf-8", "surrogatepass"), 0, 0, 0) for stop in set(stops)])
 
     def __copy__(self) -> Stream:
         """Make a second stream that goes on by itself; not of one with stop strings."""
@@ -197,13 +142,17 @@ cdef class Stream:
 
     cdef str until_stop(self, str text):
         """Return the text that goes out now: up to a stop string, or to what may begin one."""
-        cdef Py_ssize_t keep = 0, end
-        if self.search is None or not text:
+        cdef Py_ssize_t end, kept
+        cdef bytes more
+        if self.stops is None or not text:
             return text
-        end = self.search.feed(text, &keep)
-        text = self.held + (text if end < 0 else text[:end])
-        self.held, self.over = "" if end >= 0 else text[len(text) - keep:], end >= 0
-        return text[:len(text) - keep]
+        more = text.encode()
+        end = self.stops.first_end(more, len(more), &self.state)
+        self.over = end >= 0
+        more = self.held + (more[:end] if self.over else more)
+        kept = len(more) - self.stops.length(self.state)
+        self.held = b"" if self.over else more[kept:]
+        return more[:kept].decode()
 
 
 cdef class StreamBatch:
@@ -244,8 +193,14 @@ cdef class StreamBatch:
         for i in range(ids.shape[0]):
             if slots is not None and not 0 <= slots[i] < self.count:
                 raise ArgumentError(f"expected slots below {self.count}, found {slots[i]} at index {i}", "slots")
-            if ids[i] != -1 and not (0 <= ids[i] < len(self.tokens) and self.tokens[ids[i]] is not None):
-                self.learn(ids[i], i)
+            if ids[i] == -1 or 0 <= ids[i] < len(self.tokens) and self.tokens[ids[i]] is not None:
+                continue
+            if not 0 <= ids[i] < len(self.tokens) or not self.decoder.has(ids[i]):
+                raise UnknownIdError(ids[i], i, len(self.tokens))
+            token = self.decoder.marked([ids[i]], self.skip_special)
+            with suppress(UnicodeDecodeError):
+                token = token.decode()
+            self.tokens[ids[i]] = token
         texts = [""] * ids.shape[0]
         for i in range(ids.shape[0]):
             if ids[i] == -1:
@@ -263,23 +218,11 @@ cdef class StreamBatch:
                     failed.append((slot, error))
                     token = ""
                 self.slow[slot] = (stream.over or stream.strips or stream.broken or len(stream.open) > 0
-                                   or stream.search is not None)
+                                   or stream.stops is not None)
             texts[i] = token
         if failed:
             raise DecodeError(f"slot {failed[0][0]}: {failed[0][1]}", texts, [slot for slot, _ in failed])
         return texts
-
-    cdef int learn(self, int64_t id, Py_ssize_t index) except -1:
-        """Keep the token of an id."""
-        if not 0 <= id < len(self.tokens) or not self.decoder.has(id):
-            raise UnknownIdError(id, index, len(self.tokens))
-        token = self.decoder.marked([id], self.skip_special)
-        try:
-            token = token.decode()
-        except UnicodeDecodeError:
-            pass
-        self.tokens[id] = token
-        return 0
 
     def finish(self, Py_ssize_t slot) -> str:
         """Return the rest of a stream, which is empty then: U+FFFD for an open character, and text held back."""
@@ -291,8 +234,8 @@ cdef class StreamBatch:
             error = caught
         self.begin(slot, ())
         if error is not None:
-            raise DecodeError(f"slot {slot}: {error}", [stream.held], [slot])
-        return text + stream.held
+            raise DecodeError(f"slot {slot}: {error}", [stream.held.decode()], [slot])
+        return text + stream.held.decode()
 
     def is_stopped(self, Py_ssize_t slot) -> bool:
         """Tell whether a stream has met a stop string."""

@@ -88,7 +88,7 @@ GRID_LEVEL(16, , 0, 0, grid_write, grid_write, GRID_COPY, KERNEL)
     .first_of = first_of_16, .first_in = first_in_16, .skip = skip_run_16, .pair_ranks = pair_ranks_portable
 /* The stages that AVX-512 would not make faster. */
 #define AVX2_STAGES .few = few_avx2, .emit = emit_avx2, .first_of = first_of_avx2, .first_in = first_in_avx2, \
-    .skip = skip_run_avx2, \
+    .skip = skip_run_avx2, .valid = utf8_valid_avx2, \
     .pair_ranks = pair_ranks_avx2, .merge_strips = merge_strips_avx2
 
 static const GridFunctions GRID_NONE[RULES_COUNT];
@@ -98,8 +98,8 @@ static const Implementation IMPLEMENTATIONS[] = {
     {.name = "automaton", .grid = GRID_NONE, DEFAULT_STAGES},
     {.name = DEFAULT_NAME, .grid = GRID_16, DEFAULT_STAGES},
 #ifdef DSTOK_X86
-    {.name = "avx2", .vectors = VECTORS_AVX2, .grid = GRID_avx2, .probe = probe_avx2, .transcode = utf8_transcode_avx2, .valid = utf8_valid_avx2, AVX2_STAGES},
-    {.name = "avx512", .vectors = VECTORS_AVX2 | VECTORS_AVX512, .grid = GRID_avx512, .probe = probe_avx512, .transcode = utf8_transcode_avx512, .valid = utf8_valid_avx512, .widen = utf8_widen_avx512,
+    {.name = "avx2", .vectors = VECTORS_AVX2, .grid = GRID_avx2, .probe = probe_avx2, .transcode = utf8_transcode_avx2, AVX2_STAGES},
+    {.name = "avx512", .vectors = VECTORS_AVX2 | VECTORS_AVX512, .grid = GRID_avx512, .probe = probe_avx512, .transcode = utf8_transcode_avx512, .widen = utf8_widen_avx512,
      AVX2_STAGES},
 #endif
 };

@@ -64,7 +64,6 @@ cdef class Scanner:
     cdef object _keep
 
     cdef int find_skips(self, Py_ssize_t pages) except -1
-    cdef tuple _scan(self, const uint8_t[::1] text)
 
 
 cdef void drop(Memo *memo) noexcept nogil

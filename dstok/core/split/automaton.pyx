@@ -195,13 +195,10 @@ cdef class Scanner:
 
     def spans(self, const uint8_t[::1] text not None) -> list[tuple[int, int, int]]:
         """Return a list of (start, end, tag) of the pieces of valid UTF-8 `text`, in bytes."""
-        return self._scan(text)[0]
+        return self.scan(text)[0]
 
-    def passed(self, const uint8_t[::1] text not None) -> int:
-        """Return the number of borders that the runs over `text` have passed far beyond a possible end. For tests."""
-        return self._scan(text)[1]
-
-    cdef tuple _scan(self, const uint8_t[::1] text):
+    def scan(self, const uint8_t[::1] text not None) -> tuple[list[tuple[int, int, int]], int]:
+        """Return the spans, and how many borders the runs have passed far beyond a possible end."""
         cdef Py_ssize_t at = 0, stop = text.shape[0], end
         cdef Memo memo
         found = []
@@ -295,7 +292,8 @@ cdef class PathReader:
                     out[at] = self.letter(&source, at, &width)
                 else:
                     out[at] = self.count
-        for ahead, letters, state, next_states, new_letters in self.readings:
+        for ahead, letters, next_states, new_letters in self.readings:
+            state = START
             following, written = memoryview(next_states).cast("H"), memoryview(new_letters).cast("H")
             with nogil:
                 for i in range(out.shape[0]):

@@ -20,7 +20,6 @@ from dstok.core.split.finder cimport (
 cdef enum:
     ENDS_MAX = 32            # possible ends of a piece: more hardly ever meet
     BEFORE = -1              # initial `Run.first`: the piece has no end from the place on
-    UNKNOWN = -2             # only more text can tell
 
 
 @cython.final
@@ -81,17 +80,24 @@ cdef class PieceFinder(Finder):
 
     def resync_point(self, const uint8_t[::1] text not None, Py_ssize_t at) -> int:
         """Return the first offset from `at` on that is a resync point, or -1. `at` lies between two characters."""
-        cdef Py_ssize_t end, stop = text.shape[0]
+        cdef Py_ssize_t end, stop = text.shape[0], width
         cdef uint32_t state
+        cdef bint wide = False
         cdef const ScanTables *s = &self.scanner.tables
         cdef Sink sink = Sink()  # for its memo
+        cdef Run run
         ends = set()
         for state in range(1, s.states if 0 <= at < stop else 0):
-            end = end_from(s, &text[0], at, stop, state)
-            if end == UNKNOWN:
-                return -1
-            if end != BEFORE:
-                ends.add(end)
+            run, end = Run(state * ROW, 0, BEFORE, BEFORE), at
+            while run.edge & ROWS:
+                if end == stop:
+                    return -1  # only more text can tell
+                run.edge = next_edge(s, &text[end], run.edge, &width, &wide)
+                if run.edge >> 24:
+                    settle(&run, end)
+                end += width
+            if run.first != BEFORE:
+                ends.add(run.first)
         if not ends:
             return -1
         begin_memo(&sink.memo, s, min(ends), stop)
@@ -103,20 +109,3 @@ cdef class PieceFinder(Finder):
             ends.remove(at)
             ends.add(end)
         return ends.pop() if len(ends) == 1 else -1
-
-
-cdef Py_ssize_t end_from(
-    const ScanTables *s, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, uint32_t state
-) noexcept nogil:
-    """Return the end of the piece whose run reads `text[at:stop]` from `state` on, or BEFORE, or UNKNOWN."""
-    cdef Py_ssize_t width
-    cdef bint wide = False
-    cdef Run run = Run(state * ROW, 0, BEFORE, BEFORE)
-    while at < stop:
-        run.edge = next_edge(s, text + at, run.edge, &width, &wide)
-        if run.edge >> 24:
-            settle(&run, at)
-        if run.edge & ROWS == 0:
-            return run.first
-        at += width
-    return UNKNOWN

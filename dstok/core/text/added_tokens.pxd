@@ -1,6 +1,6 @@
 # Added tokens: leftmost-longest matching of many literal texts.
 cimport cython
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
 from dstok.core.cpu.level cimport FirstBytes
 
@@ -15,6 +15,17 @@ cdef struct Match:
     Py_ssize_t safe        # without a match: no token begins before this offset
     Py_ssize_t scan        # without a match: a later search begins here at the earliest (a rejected match ends here)
 
+cdef struct State:         # a text with which tokens begin; its first child is the next state, which has a larger depth
+    uint32_t table         # of its children by their bytes; 0: it has one child at most
+    uint32_t fail          # the longest other state that its text ends with
+    uint32_t depth         # bytes of its text
+    int32_t longest        # the longest token that its text ends with, or -1
+    uint8_t byte           # the last one of its text
+
+cdef struct Token:
+    uint32_t length        # in bytes
+    uint8_t flags          # SINGLE_WORD | LSTRIP | RSTRIP
+
 cdef struct Ranges:
     const int64_t *ends    # starts and ends of trusted text in turn, ascending, in bytes; NULL: all text is trusted
     Py_ssize_t count       # of ranges
@@ -22,16 +33,9 @@ cdef struct Ranges:
 
 @cython.final
 cdef class Matcher:
-    cdef uint64_t *edges       # open addressing: (state << 8 | byte) + 1 in the high half, target in the low half
-    cdef uint32_t edge_mask
-    cdef uint64_t seed         # of the hash of the edges
-    cdef readonly Py_ssize_t steps  # taken slots that were read while the edges were put in
-    cdef uint16_t *only        # by state: 0 for no child, ONE | byte or MANY; see added_tokens.pyx
-    cdef uint32_t *fail, *depth
-    cdef int32_t *longest      # the longest token that is a suffix of the state's text, or -1
-    cdef uint32_t root[256]
-    cdef uint32_t *lengths     # of the tokens, in bytes
-    cdef uint8_t *flags        # SINGLE_WORD | LSTRIP | RSTRIP
+    cdef State *states
+    cdef Token *tokens
+    cdef uint32_t *tables      # 256 states each
     cdef frozenset heads       # the first bytes of each token, up to FIRST_DEEP
     cdef FirstBytes firsts     # the search for them
     cdef bint has_lstrip
@@ -44,12 +48,11 @@ cdef class Matcher:
         self, const uint8_t *text, Py_ssize_t at, Py_ssize_t scan, Py_ssize_t stop, Py_ssize_t left, bint final,
         const Ranges *trusted, Py_ssize_t base
     ) noexcept nogil
+    cdef int _build(self, list contents) except -1
     cdef uint32_t child(self, uint32_t state, uint8_t byte) noexcept nogil
-    cdef void _link(self, uint32_t state, uint8_t byte, uint32_t target) noexcept
-    cdef int _build(self, list contents, Py_ssize_t states) except -1
-    cdef int _plant(self, list contents, uint8_t *last) except -1
-    cdef int _by_depth(self, Py_ssize_t deepest, Py_ssize_t states, uint32_t *order) except -1
-    cdef void _link_back(self, const uint8_t *last, const uint32_t *order, Py_ssize_t states) noexcept
+    cdef uint32_t next(self, uint32_t state, uint8_t byte) noexcept nogil
+    cdef Py_ssize_t first_end(self, const uint8_t *text, Py_ssize_t length, uint32_t *state) noexcept nogil
+    cdef uint32_t length(self, uint32_t state) noexcept nogil
     cdef void search(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final, Match *found) noexcept nogil
     cdef int admit(
         self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, Py_ssize_t left, bint final, Match *found

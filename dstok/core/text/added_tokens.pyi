@@ -3,7 +3,6 @@ from collections.abc import Sequence
 from typing import Any
 
 class Matcher:
-    steps: int
     count: int
     def __init__(self, tokens: list[Any] | None, word_bits: bytes | None = b"") -> None: ...
 

@@ -5,28 +5,22 @@ Invariant: upstream's rules. Of the matches that start first, the longest is tak
 shorter token is tried there, and the search goes on after the match. `lstrip` and `rstrip` take the white space
 beside the token along, but none that an earlier match has taken. Time is linear in the text, however many tokens there
 are; dstok/added_tokens.py has the bound if a token begins with another one. A policy never changes.
-Source: Aho and Corasick (1975), with sparse edges, so that memory is linear; upstream's AddedVocabulary, measured.
+Source: Aho and Corasick (1975), with a table for each state of several children; upstream's AddedVocabulary, measured.
 """
 
 cimport cython
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memset
 
 from dstok.core.cpu.level cimport FIRST_DEEP, FIRST_GROUPS, FIRST_MOST, FIRST_PAD, chosen
-from dstok.core.text.hash cimport hash_word
 from dstok.core.text.utf8 cimport code_point
 
 from array import array
-from os import urandom
 
 cdef enum:
     SINGLE_WORD = 1
     LSTRIP = 2
     RSTRIP = 4
-
-cdef enum:
-    ONE = 0x100              # `only` of a state whose one child, by the low byte, is the next; no token ends there
-    MANY = 0x200             # `only` of a state whose children are found by their edges
 
 cdef enum:
     REJECTED = 0
@@ -71,21 +65,6 @@ cdef Py_ssize_t _before(const uint8_t *text, Py_ssize_t at) noexcept nogil:
     return at
 
 
-cdef Py_ssize_t _states(list contents) except -1:
-    """Count the states of the contents' trie: the root, and for each content those beyond the one sorted before."""
-    cdef const uint8_t *text
-    cdef const uint8_t *before = NULL
-    cdef Py_ssize_t states = 1, length, shared, least = 0
-    for content in sorted(contents):
-        text, length = <const uint8_t *><bytes>content, len(<bytes>content)
-        shared, least = 0, min(least, length)
-        while shared < least and text[shared] == before[shared]:
-            shared += 1
-        states += length - shared
-        before, least = text, length
-    return states
-
-
 @cython.final
 cdef class Matcher:
     """Find `tokens`, a list of (content: bytes, single_word, lstrip, rstrip).
@@ -95,150 +74,113 @@ cdef class Matcher:
 
     def __cinit__(self, list tokens, bytes word_bits=b""):
         cdef list contents = [t[0] for t in tokens]
-        cdef Py_ssize_t total = _states(contents), i
-        cdef uint32_t slots = 16
+        cdef Py_ssize_t total = 2 + sum(map(len, contents)), i
         if len(tokens) > 1 << 24 or total > 1 << 28:
             raise ValueError("too many added tokens")
+        if b"" in contents or len(set(contents)) < len(contents):
+            raise ValueError("an added token that is empty or stands twice")
         if any(t[1] for t in tokens) and len(word_bits) != 0x110000 // 8:
             raise ValueError("single_word needs the bitmap of word characters")
-        while slots < 2 * total:
-            slots *= 2
-        self.edge_mask = slots - 1
-        self.seed = int.from_bytes(urandom(8), "little")
-        self.edges = <uint64_t *>calloc(slots, 8)
-        self.fail = <uint32_t *>calloc(total, 4)
-        self.depth = <uint32_t *>calloc(total, 4)
-        self.longest = <int32_t *>malloc(total * 4)
-        self.only = <uint16_t *>calloc(total, 2)
-        self.lengths = <uint32_t *>calloc(len(tokens) + 1, 4)
-        self.flags = <uint8_t *>calloc(len(tokens) + 1, 1)
-        if not (self.edges and self.fail and self.depth and self.longest and self.only and self.lengths and self.flags):
+        self.states = <State *>malloc(total * sizeof(State))
+        self.tokens = <Token *>malloc((len(tokens) + 1) * sizeof(Token))
+        self.tables = <uint32_t *>calloc(len(tokens) + 2, 256 * sizeof(uint32_t))
+        if not (self.states and self.tokens and self.tables):
             raise MemoryError
-        memset(self.longest, 0xFF, total * 4)
-        memset(self.root, 0, sizeof(self.root))
         self.word_bits = word_bits
         self._keep = word_bits
         self.count = len(tokens)
         self.reach = -1 if any(any(token[1:]) for token in tokens) else max(map(len, contents), default=0)
-        for i, (_, single_word, lstrip, rstrip) in enumerate(tokens):
-            self.flags[i] = SINGLE_WORD * bool(single_word) | LSTRIP * bool(lstrip) | RSTRIP * bool(rstrip)
+        for i, (content, single_word, lstrip, rstrip) in enumerate(tokens):
+            flags = SINGLE_WORD * bool(single_word) | LSTRIP * bool(lstrip) | RSTRIP * bool(rstrip)
+            self.tokens[i] = Token(len(content), flags)
             self.has_lstrip |= bool(lstrip)
-        self._build(contents, total)
-
-    def __dealloc__(self):
-        free(self.edges)
-        free(self.fail)
-        free(self.depth)
-        free(self.longest)
-        free(self.only)
-        free(self.lengths)
-        free(self.flags)
-
-    cdef uint32_t child(self, uint32_t state, uint8_t byte) noexcept nogil:
-        """Return the state after `byte`, or 0 (no state's child is the root)."""
-        if state == 0:
-            return self.root[byte]
-        if self.only[state] != MANY:
-            return state + 1 if self.only[state] == (ONE | byte) else 0
-        cdef uint64_t key = (<uint64_t>state << 8 | byte) + 1
-        cdef uint32_t slot = <uint32_t>hash_word(self.seed, key) & self.edge_mask
-        while self.edges[slot]:
-            if self.edges[slot] >> 28 == key:
-                return <uint32_t>(self.edges[slot] & 0xFFFFFFF)
-            slot = (slot + 1) & self.edge_mask
-        return 0
-
-    cdef void _link(self, uint32_t state, uint8_t byte, uint32_t target) noexcept:
-        cdef uint64_t key = (<uint64_t>state << 8 | byte) + 1
-        cdef uint32_t slot = <uint32_t>hash_word(self.seed, key) & self.edge_mask
-        if state == 0:
-            self.root[byte] = target
-            return
-        self.only[state] = ONE | byte if self.only[state] == 0 and target == state + 1 else MANY
-        while self.edges[slot]:
-            slot = (slot + 1) & self.edge_mask
-            self.steps += 1
-        self.edges[slot] = key << 28 | target
-
-    cdef int _build(self, list contents, Py_ssize_t states) except -1:
-        cdef uint8_t *last = <uint8_t *>malloc(states)
-        cdef uint32_t *order = <uint32_t *>malloc(states * 4)
-        cdef uint32_t state
-        try:
-            if not (last and order):
-                raise MemoryError
-            self._plant(contents, last)
-            self._by_depth(max(map(len, contents), default=0), states, order)
-            self._link_back(last, order, states)
-        finally:
-            free(last)
-            free(order)
-        for state in range(1, <uint32_t>states):
-            # A state before one where a token ends is left by its edges, so that the matcher sees the end.
-            if self.only[state] & ONE and self.longest[state + 1] >= 0:
-                self.only[state] = MANY
+        self._build(contents)
         self.heads = frozenset([content[:FIRST_DEEP] for content in contents])
         self.firsts = first_bytes(self.heads)
 
-    cdef int _plant(self, list contents, uint8_t *last) except -1:
-        """Build the trie. `last` is the byte that leads to a state; `fail` is its parent until `_link_back`."""
-        cdef uint32_t states = 1, state, target
-        cdef uint8_t byte
-        cdef Py_ssize_t i
-        for i, content in enumerate(contents):
-            state = 0
-            for byte in <bytes>content:
-                target = self.child(state, byte)
-                if target == 0:
-                    target = states
-                    states += 1
-                    self._link(state, byte, target)
-                    self.depth[target] = self.depth[state] + 1
-                    self.fail[target], last[target] = state, byte
-                state = target
-            if state == 0 or self.longest[state] >= 0:
-                raise ValueError("an added token that is empty or stands twice")
-            self.longest[state] = i
-            self.lengths[i] = len(content)
+    def __dealloc__(self):
+        free(self.states)
+        free(self.tokens)
+        free(self.tables)
+
+    cdef int _build(self, list contents) except -1:
+        """Make the states in the order of their texts, and then the links, from the shortest text on."""
+        cdef list numbers = sorted(range(len(contents)), key=contents.__getitem__)
+        cdef list texts = sorted(contents, key=len, reverse=True)
+        cdef State *states = self.states
+        cdef State *made
+        cdef uint32_t count = 1, tables = 1, depth = 0, i, live = <uint32_t>len(texts)
+        cdef uint32_t[::1] path = array("I", bytes(4 * (len(max(texts, key=len, default=b"")) + 2)))  # of the last text
+        cdef uint32_t[::1] at = array("I", bytes(4 * (len(texts) + 1)))  # the state of each text, at a depth
+        cdef const uint8_t *text
+        states[0] = State(1, 0, 0, -1, 0)
+        for i in numbers:
+            text, depth = <const uint8_t *><bytes>contents[i], 0
+            while path[depth + 1] and states[path[depth + 1]].byte == text[depth]:
+                depth += 1
+            made = &states[path[depth]]
+            if path[depth + 1] and not made.table:
+                tables += 1
+                made.table = tables
+                self.tables[256 * tables + made[1].byte] = path[depth] + 1
+            if made.table:
+                self.tables[256 * made.table + text[depth]] = count
+            for depth in range(depth, self.tokens[i].length):
+                states[count] = State(0, 0, depth + 1, -1, text[depth])
+                path[depth + 1] = count
+                count += 1
+            path[self.tokens[i].length + 1] = 0
+            states[count - 1].longest = <int32_t>i
+        states[count], depth = State(0, 0, 0, -1, 0), 0  # an end, so that each state has one after it
+        while live:
+            for i in range(live):
+                text = <const uint8_t *><bytes>texts[i]
+                made = &states[self.child(at[i], text[depth])]
+                made.fail = self.next(states[at[i]].fail, text[depth]) if depth else 0
+                made.longest = states[made.fail].longest if made.longest < 0 else made.longest
+                at[i] = <uint32_t>(made - states)
+            depth += 1
+            while live and len(<bytes>texts[live - 1]) == depth:
+                live -= 1
+        made = <State *>realloc(states, (count + 1) * sizeof(State))
+        self.states = states if made == NULL else made
         return 0
 
-    cdef int _by_depth(self, Py_ssize_t deepest, Py_ssize_t states, uint32_t *order) except -1:
-        """Fill `order` with all states but the root, by their depth."""
-        cdef uint32_t *ends = <uint32_t *>calloc(deepest + 2, 4)
-        cdef Py_ssize_t state, depth
-        if ends == NULL:
-            raise MemoryError
-        for state in range(1, states):
-            ends[self.depth[state] + 1] += 1
-        for depth in range(1, deepest + 1):
-            ends[depth + 1] += ends[depth]
-        for state in range(1, states):
-            order[ends[self.depth[state]]] = <uint32_t>state
-            ends[self.depth[state]] += 1
-        free(ends)
-        return 0
+    cdef inline uint32_t child(self, uint32_t state, uint8_t byte) noexcept nogil:
+        """Return the child of a state by a byte, or 0 (no state's child is the root)."""
+        cdef const State *here = &self.states[state]
+        if here.table:
+            return self.tables[256 * here.table + byte]
+        return state + 1 if here[1].byte == byte and here[1].depth > here.depth else 0
 
-    cdef void _link_back(self, const uint8_t *last, const uint32_t *order, Py_ssize_t states) noexcept:
-        """Set the fail links, breadth-first: each leads to the longest proper suffix in the trie."""
-        cdef uint32_t target, parent, fallback
-        cdef Py_ssize_t i
-        for i in range(states - 1):
-            target = order[i]
-            parent = self.fail[target]
-            self.fail[target] = 0
-            if parent:
-                fallback = self.fail[parent]
-                while fallback and self.child(fallback, last[target]) == 0:
-                    fallback = self.fail[fallback]
-                self.fail[target] = self.child(fallback, last[target])
-            if self.longest[target] < 0:
-                self.longest[target] = self.longest[self.fail[target]]
+    cdef inline uint32_t next(self, uint32_t state, uint8_t byte) noexcept nogil:
+        """Return the state after a byte: the longest that the text now ends with."""
+        cdef uint32_t child = self.child(state, byte)
+        while child == 0 and state:
+            state = self.states[state].fail
+            child = self.child(state, byte)
+        return child
+
+    cdef Py_ssize_t first_end(self, const uint8_t *text, Py_ssize_t length, uint32_t *state) noexcept nogil:
+        """Return where the first token ends in a text that goes on from `state`, or -1; `state` is that there."""
+        cdef Py_ssize_t at
+        for at in range(length):
+            state[0] = self.next(state[0], text[at])
+            if self.states[state[0]].longest >= 0:
+                return at + 1
+        return -1
+
+    cdef uint32_t length(self, uint32_t state) noexcept nogil:
+        """Return the bytes of the longest token that a text ends with after `first_end`, or that its end may begin."""
+        cdef const State *end = &self.states[state]
+        return end.depth if end.longest < 0 else self.tokens[end.longest].length
 
     cdef void search(
         self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final, Match *found
     ) noexcept nogil:
         """Find the leftmost-longest match in `text[at:stop]`, or the offset up to which there is none."""
-        cdef uint32_t state = 0, child
+        cdef const State *states = self.states
+        cdef uint32_t state = 0
         cdef int32_t token
         cdef Py_ssize_t start
         found.token = -1
@@ -248,29 +190,26 @@ cdef class Matcher:
                 at = first_of(&self.firsts, text, at, stop)
                 if at == stop:
                     break
-            child = self.child(state, text[at])
-            while child == 0 and state:
-                state = self.fail[state]
-                child = self.child(state, text[at])
-            state = child
+            state = self.next(state, text[at])
             at += 1
-            if found.token >= 0 and at - <Py_ssize_t>self.depth[state] > found.start:
+            if found.token >= 0 and at - <Py_ssize_t>self.states[state].depth > found.start:
                 return
-            token = self.longest[state]
+            token = self.states[state].longest
             if token >= 0:
-                start = at - self.lengths[token]
+                start = at - self.tokens[token].length
                 if found.token < 0 or start <= found.start:
                     found.token, found.start, found.end = token, start, at
             elif found.token < 0:
-                # Follow a chain up to a state where a token ends.
-                while at < stop and self.only[state] == (ONE | text[at]):
+                # Follow only children up to a state where a token ends.
+                while at < stop and not states[state].table and states[state + 1].byte == text[at] and (
+                        states[state + 1].longest < 0 and states[state + 1].depth > states[state].depth):
                     state += 1
                     at += 1
         if final:
             found.safe = stop
         else:
             # A token may have begun. A found one may still grow, or an earlier one may beat it.
-            found.safe = stop - self.depth[state]
+            found.safe = stop - self.states[state].depth
             if found.token >= 0 and state:
                 found.safe, found.token = min(found.safe, found.start), -1
 
@@ -278,7 +217,7 @@ cdef class Matcher:
         self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, Py_ssize_t left, bint final, Match *found
     ) noexcept nogil:
         """Apply the flags of the token found; `left` is the start of the stretch, `at` the end of the last match."""
-        cdef uint8_t flags = self.flags[found.token]
+        cdef uint8_t flags = self.tokens[found.token].flags
         cdef Py_ssize_t width
         cdef uint32_t c
         if flags and found.end == stop and not final:

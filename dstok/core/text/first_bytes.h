@@ -25,20 +25,15 @@ static inline int first_fits(const FirstBytes *firsts, const uint8_t *text, int6
     return groups != 0;
 }
 
-/* The first place, if there are too many first bytes for vectors. */
-static inline int64_t first_of_many(const FirstBytes *firsts, const uint8_t *text, int64_t at, int64_t stop) {
-    while (at < stop && !first_fits(firsts, text + at, stop - at))
-        at++;
-    return at;
-}
-
 /* The first place in text[at:stop], or `stop`. */
 static inline int64_t first_of(const FirstBytes *firsts, const uint8_t *text, int64_t at, int64_t stop) {
     if (!firsts->count)
         return stop;
-    if (firsts->count > FIRST_MOST)
-        return first_of_many(firsts, text, at, stop);
-    return firsts->level->first_of(firsts, text, at, stop);
+    if (firsts->count <= FIRST_MOST)
+        return firsts->level->first_of(firsts, text, at, stop);
+    while (at < stop && !first_fits(firsts, text + at, stop - at)) /* too many first bytes for vectors */
+        at++;
+    return at;
 }
 
 #endif

@@ -17,7 +17,7 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 from dstok.core.cpu.level cimport chosen
-from dstok.core.text.utf8 cimport code_point, encoded, find_invalid, open_source
+from dstok.core.text.utf8 cimport Unit, code_at, code_point, encoded, find_invalid, open_source
 
 from array import array
 from bisect import bisect_left, bisect_right
@@ -39,18 +39,6 @@ cdef enum:
     VOWELS = 21
     TRAILINGS = 28
     SYLLABLES = 11172
-
-cdef inline uint32_t code_at(const Source *source, Py_ssize_t at, Py_ssize_t *width) noexcept nogil:
-    """Return the code point at a unit, and the number of its units."""
-    width[0] = 1
-    if source.kind == 0:
-        return code_point(<const uint8_t *>source.data + at, width)
-    if source.kind == 1:
-        return (<const uint8_t *>source.data)[at]
-    if source.kind == 2:
-        return (<const uint16_t *>source.data)[at]
-    return (<const uint32_t *>source.data)[at]
-
 
 cdef inline bint reserve(Codes *text, Py_ssize_t more) noexcept nogil:
     """Make room for `more` code points; false if memory is out."""
@@ -285,12 +273,6 @@ cdef class Form:
                 return self.pairs[3 * slot + 2]
             slot = (slot + 1) & self.pair_mask
         return 0
-
-
-ctypedef fused Unit:
-    uint8_t
-    uint16_t
-    uint32_t
 
 
 cdef Py_ssize_t skip_units(Form form, const Unit *units, Py_ssize_t at, Py_ssize_t length) noexcept nogil:

@@ -23,70 +23,37 @@ typedef struct {
     int lanes, lows, count; /* the units that each takes */
 } Utf8Steps;
 
-/* The text that is left, and the room. */
-typedef struct {
-    const uint8_t *units, *end;
-    uint8_t *out, *limit; /* limit: at least 64 bytes are left before the buffer's end */
-} Utf8Run;
-
 enum { UTF8_STRETCH = 256 }; /* units in which all steps are of one kind */
 
-/* The end of the stretch that begins here. */
-__attribute__((always_inline))
-static inline const uint8_t *utf8_ahead(const Utf8Run *run, int kind) {
-    return run->end - run->units > UTF8_STRETCH * kind ? run->units + UTF8_STRETCH * kind : run->end;
-}
-
-/* Goes on until `stop`, or until 64 bytes of room or the units of a step are no longer left; 0 at a surrogate. Reads at
- * least 16 bytes of units of one and two bytes. */
-__attribute__((always_inline))
-static inline int utf8_any(Utf8Steps by, int kind, const uint8_t *stop, Utf8Run *run) {
-    int reads = by.lanes * kind < 16 ? 16 : by.lanes * kind;
-    while (run->units < stop && run->out <= run->limit && run->end - run->units >= reads) {
-        int is_ascii = run->end - run->units >= by.count * kind && by.ascii(run->units, kind, by.count, run->out);
-        int written = is_ascii ? by.count : by.some(run->units, kind, run->out);
-        if (!written)
-            return 0;
-        run->units += (is_ascii ? by.count : by.lanes) * kind;
-        run->out += written;
-    }
-    return 1;
-}
-
-/* Goes on until `stop`, or to a character that takes three bytes. */
-__attribute__((always_inline))
-static inline void utf8_low(Utf8Steps by, int kind, const uint8_t *stop, Utf8Run *run) {
-    while (run->units < stop && run->out <= run->limit && run->end - run->units >= by.lows * kind) {
-        int written = by.low(run->units, kind, run->out);
-        if (!written)
-            break;
-        run->units += by.lows * kind;
-        run->out += written;
-    }
-}
-
-/* Asks only once in a stretch whether the text is ASCII or below U+0800. In a text of both, the answer would be
- * mispredicted again and again; in one of longer characters it would cost a step each time. */
+/* Goes on until 64 bytes of room or the units of a step are no longer left, or to a surrogate. Asks only once in a
+ * stretch whether the text is ASCII or below U+0800. In a text of both, the answer would be mispredicted again and
+ * again; in one of longer characters it would cost a step each time. */
 __attribute__((always_inline))
 static inline ptrdiff_t utf8_by(Utf8Steps by, const uint8_t *data, int kind, ptrdiff_t length, ptrdiff_t *at,
                                 uint8_t *out, ptrdiff_t capacity) {
-    Utf8Run run = {data + *at * kind, data + length * kind, out, out + capacity - 64};
-    const uint8_t *before;
+    const uint8_t *units = data + *at * kind, *end = data + length * kind, *before, *stop;
+    uint8_t *first = out, *limit = out + capacity - 64;
+    int reads = by.lanes * kind < 16 ? 16 : by.lanes * kind, written = 1; /* a step reads at least 16 bytes */
     do {
-        before = run.units;
-        while (run.out <= run.limit && run.end - run.units >= by.count * kind &&
-               by.ascii(run.units, kind, by.count, run.out)) {
-            run.units += by.count * kind;
-            run.out += by.count;
+        before = units;
+        for (; out <= limit && end - units >= by.count * kind && by.ascii(units, kind, by.count, out); out += by.count)
+            units += by.count * kind;
+        stop = end - units > UTF8_STRETCH * kind ? units + UTF8_STRETCH * kind : end;
+        for (; kind < 4 && units < stop && out <= limit && end - units >= by.lows * kind &&
+               (written = by.low(units, kind, out)); out += written)
+            units += by.lows * kind;
+        if (units == stop)
+            continue;
+        stop = end - units > UTF8_STRETCH * kind ? units + UTF8_STRETCH * kind : end;
+        for (written = 1; written && units < stop && out <= limit && end - units >= reads; out += written) {
+            int is_ascii = end - units >= by.count * kind && by.ascii(units, kind, by.count, out);
+            written = is_ascii ? by.count : by.some(units, kind, out);
+            if (written)
+                units += (is_ascii ? by.count : by.lanes) * kind;
         }
-        const uint8_t *stop = utf8_ahead(&run, kind);
-        if (kind < 4)
-            utf8_low(by, kind, stop, &run);
-        if (run.units < stop && !utf8_any(by, kind, utf8_ahead(&run, kind), &run))
-            break;
-    } while (run.units != before);
-    *at = (run.units - data) / kind;
-    return run.out - out;
+    } while (written && units != before);
+    *at = (units - data) / kind;
+    return out - first;
 }
 
 #define UTF8_TRANSCODE(name, target, ...) \
@@ -163,19 +130,6 @@ static const uint8_t V_SECOND_HIGH[16] = {
     V_FOLLOWS | V_OVERLONG_3 | V_ENDS_4, V_FOLLOWS | V_OVERLONG_3 | V_LARGE, V_FOLLOWS | V_SURROGATE | V_LARGE,
     V_FOLLOWS | V_SURROGATE | V_LARGE, V_SHORT, V_SHORT, V_SHORT, V_SHORT};
 
-/* Whether the last three bytes before `at` begin a character that ends after it. */
-static inline int utf8_open_before(const uint8_t *text, ptrdiff_t at) {
-    return at ? (text[at - 1] >= 0xC0) | (text[at - 2] >= 0xE0) | (text[at - 3] >= 0xF0) : 0;
-}
-
-/* The place to go on from: the start of the last character before `at`, since it may be unfinished. */
-static inline ptrdiff_t utf8_back(const uint8_t *text, ptrdiff_t at) {
-    for (int back = 1; back <= 3 && back <= at; back++)
-        if (text[at - back] >= 0xC0)
-            return at - back;
-    return at;
-}
-
 #define VECTOR_CODE "text/utf8_vector.h"
 #include "cpu/vectors.h"
 
@@ -229,46 +183,6 @@ static inline int utf8_low_avx512(const uint8_t *units, int kind, uint8_t *out) 
 }
 
 UTF8_TRANSCODE(utf8_transcode_avx512, SIMD_AVX512, utf8_sixteen, utf8_low_avx512, utf8_ascii_avx2, 16, 32, 64)
-
-SIMD_AVX512
-static ptrdiff_t utf8_valid_avx512(const uint8_t *text, ptrdiff_t length) {
-    const __m512i low = _mm512_set1_epi8(0x0F);
-    const __m512i first_high = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)V_FIRST_HIGH));
-    const __m512i first_low = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)V_FIRST_LOW));
-    const __m512i second_high = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)V_SECOND_HIGH));
-    ptrdiff_t at = 0;
-    while (at + 64 <= length) {
-        __m512i x = _mm512_loadu_si512(text + at);
-        if (!utf8_open_before(text, at) && !_mm512_movepi8_mask(x)) {
-            at += 64;
-            continue;
-        }
-        __m512i one, two, three;
-        if (at) {
-            one = _mm512_loadu_si512(text + at - 1);
-            two = _mm512_loadu_si512(text + at - 2);
-            three = _mm512_loadu_si512(text + at - 3);
-        } else {
-            uint8_t padded[67] = {0};
-            memcpy(padded + 3, text, 64);
-            one = _mm512_loadu_si512(padded + 2);
-            two = _mm512_loadu_si512(padded + 1);
-            three = _mm512_loadu_si512(padded);
-        }
-        __m512i fault = _mm512_and_si512(
-            _mm512_and_si512(_mm512_shuffle_epi8(first_high, _mm512_and_si512(_mm512_srli_epi16(one, 4), low)),
-                             _mm512_shuffle_epi8(first_low, _mm512_and_si512(one, low))),
-            _mm512_shuffle_epi8(second_high, _mm512_and_si512(_mm512_srli_epi16(x, 4), low)));
-        __mmask64 wants = _mm512_cmpge_epu8_mask(two, _mm512_set1_epi8((char)0xE0)) |
-                          _mm512_cmpge_epu8_mask(three, _mm512_set1_epi8((char)0xF0));
-        __mmask64 pairs = _mm512_movepi8_mask(fault);
-        __mmask64 others = _mm512_test_epi8_mask(fault, _mm512_set1_epi8(0x7F));
-        if ((pairs ^ wants) | others)
-            break;
-        at += 64;
-    }
-    return utf8_back(text, at);
-}
 
 /* Writes characters of up to three bytes as units of two bytes, 64 bytes a step; returns how many bytes it read, whole
  * characters. It leaves the last 256 bytes: they have at least the 64 characters that a step may write. */

@@ -2,7 +2,7 @@
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_Check
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from dstok.core.cpu.level cimport Implementation
@@ -12,6 +12,11 @@ cdef extern from "Python.h":
     void *PyUnicode_DATA(object) noexcept
     Py_ssize_t PyUnicode_GET_LENGTH(object) noexcept
     bint PyUnicode_IS_ASCII(object) noexcept
+
+ctypedef fused Unit:
+    uint8_t
+    uint16_t
+    uint32_t
 
 cdef struct Source:
     # A text as Python stores it. kind 0: UTF-8 bytes (ASCII str storage included), used in place;
@@ -68,6 +73,16 @@ cdef inline uint32_t code_point(const uint8_t *p, Py_ssize_t *width) noexcept no
         return ((b & 0x0F) << 12) | ((p[1] & 0x3F) << 6) | (p[2] & 0x3F)
     width[0] = 4
     return ((b & 0x07) << 18) | ((p[1] & 0x3F) << 12) | ((p[2] & 0x3F) << 6) | (p[3] & 0x3F)
+
+
+cdef inline uint32_t code_at(const Source *source, Py_ssize_t at, Py_ssize_t *width) noexcept nogil:
+    # The code point at a unit of valid text, and the number of its units.
+    width[0] = 1
+    if source.kind == 0:
+        return code_point(<const uint8_t *>source.data + at, width)
+    if source.kind == 1:
+        return (<const uint8_t *>source.data)[at]
+    return (<const uint16_t *>source.data)[at] if source.kind == 2 else (<const uint32_t *>source.data)[at]
 
 
 cdef inline int64_t characters_in(const uint8_t *text, Py_ssize_t size) noexcept nogil:

@@ -12,7 +12,6 @@ Source: the Unicode standard, table 3-7 (well-formed UTF-8 byte sequences).
 cimport cython
 from cpython.array cimport array as c_array, clone, resize
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from libc.stdint cimport uint16_t
 from libc.string cimport memset
 
 from dstok.core.cpu.level cimport chosen
@@ -28,27 +27,17 @@ cdef extern from "Python.h":
     bint Py_UNICODE_ISSPACE(Py_UCS4) noexcept nogil
 
 
-cdef inline Py_UCS4 _at(const Source *source, Py_ssize_t at, Py_ssize_t *width) noexcept nogil:
-    # The code point at a place, and its units. A fault of UTF-8 is some code point: the text is refused later.
-    cdef const uint8_t *p = <const uint8_t *>source.data + at
-    width[0] = 1
-    if source.kind == 1:
-        return p[0]
-    if source.kind == 2:
-        return (<const uint16_t *>source.data)[at]
-    if source.kind == 4:
-        return (<const uint32_t *>source.data)[at]
-    if p[0] < 0xC0 or at + (2 if p[0] < 0xE0 else 3 if p[0] < 0xF0 else 4) > source.length:
-        return p[0]
-    return <Py_UCS4>code_point(p, width)
-
-
 cdef Py_ssize_t next_cut(const Source *source, Py_ssize_t at, Py_ssize_t *left) noexcept nogil:
     """Return the end of the part from `at` on. After `left` characters is a cut by length; first it is TEXT_MOST."""
+    cdef const uint8_t *text = <const uint8_t *>source.data
     cdef Py_ssize_t run = 0, width
+    cdef uint32_t c
     cdef bint blank, before = False
     while at < source.length:
-        blank = Py_UNICODE_ISSPACE(_at(source, at, &width))
+        c, width = text[at], 1  # for a fault of UTF-8: the text is refused later
+        if source.kind or c >= 0xC0 and at + (2 if c < 0xE0 else 3 if c < 0xF0 else 4) <= source.length:
+            c = code_at(source, at, &width)
+        blank = Py_UNICODE_ISSPACE(c)
         run = run + 1 if blank == before else 1
         before = blank
         if run > RUN_MOST:
@@ -153,8 +142,9 @@ cdef Source open_source(object text) except *:
 cdef Py_ssize_t find_invalid(const uint8_t *text, Py_ssize_t length, const Implementation *level) noexcept nogil:
     """Return the offset of the first byte that is not part of well-formed UTF-8, or -1."""
     cdef Py_ssize_t at = level.valid(text, length) if level.valid != NULL else 0
+    cdef Py_ssize_t i, width
     cdef uint64_t block[2]
-    cdef uint8_t lead, second
+    cdef uint32_t c
     while at < length:
         if text[at] < 0x80:
             # Takes sixteen ASCII bytes a step: most texts are mostly ASCII.
@@ -166,33 +156,17 @@ cdef Py_ssize_t find_invalid(const uint8_t *text, Py_ssize_t length, const Imple
             while at < length and text[at] < 0x80:
                 at += 1
             continue
-        lead = text[at]
-        if lead < 0xC2 or lead > 0xF4 or at + 1 >= length:
+        width = 2 + (text[at] >= 0xE0) + (text[at] >= 0xF0)
+        if text[at] < 0xC2 or text[at] > 0xF4 or at + width > length:
             return at
-        second = text[at + 1]
-        if lead < 0xE0:
-            if second & 0xC0 != 0x80:
+        for i in range(at + 1, at + width):
+            if text[i] & 0xC0 != 0x80:
                 return at
-            at += 2
-        elif lead < 0xF0:
-            if at + 2 >= length or second & 0xC0 != 0x80 or text[at + 2] & 0xC0 != 0x80:
-                return at
-            if (lead == 0xE0 and second < 0xA0) or (lead == 0xED and second > 0x9F):
-                return at
-            at += 3
-        else:
-            if at + 3 >= length or second & 0xC0 != 0x80 or text[at + 2] & 0xC0 != 0x80 or text[at + 3] & 0xC0 != 0x80:
-                return at
-            if (lead == 0xF0 and second < 0x90) or (lead == 0xF4 and second > 0x8F):
-                return at
-            at += 4
+        c = code_point(text + at, &width)
+        if c >> (5 * width - 4) == 0 or c >> 11 == 0x1B or c > 0x10FFFF:  # too long a form, a surrogate, too large
+            return at
+        at += width
     return -1
-
-
-ctypedef fused Unit:
-    uint8_t
-    uint16_t
-    uint32_t
 
 
 cdef Py_ssize_t _transcode(

@@ -89,7 +89,8 @@ TARGET static ptrdiff_t NAME(utf8_valid)(const uint8_t *text, ptrdiff_t length) 
         V all = {0}, faults = {0};
         for (int i = 0; i < 64; i += VECTOR)
             all |= *(const V *)(from + i);
-        if (!utf8_open_before(text, at) && !BITS(all))
+        /* Does no character that the last three bytes begin go on here? */
+        if (!BITS(all) && !(at && ((text[at - 1] >= 0xC0) | (text[at - 2] >= 0xE0) | (text[at - 3] >= 0xF0))))
             continue;
         for (int i = 0; i < 64; i += VECTOR)
             faults |= NAME(utf8_faults)(from + i);
@@ -97,7 +98,10 @@ TARGET static ptrdiff_t NAME(utf8_valid)(const uint8_t *text, ptrdiff_t length) 
         if (BITS(faults) != ALL)
             break;
     }
-    return utf8_back(text, at);
+    for (int back = 1; back <= 3 && back <= at; back++) /* the last character may be unfinished */
+        if (text[at - back] >= 0xC0)
+            return at - back;
+    return at;
 }
 
 #undef POINTS

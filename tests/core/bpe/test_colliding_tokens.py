@@ -16,7 +16,7 @@ from dstok.compiled.programs import tables_of
 from dstok.compiled.tables import bare_bpe
 from dstok.core.bpe.merge import BPE
 from dstok.core.counts.word_counts import Tally
-from dstok.core.text.added_tokens import Matcher
+from dstok.core.text.added_tokens import Matcher, Policy
 from dstok.errors import UnsupportedError
 
 WORD = (1 << 64) - 1
@@ -78,19 +78,15 @@ def test_whole_pieces() -> None:
     assert tok.encode(text) == [ranks[token] for token in tokens if max(token) < 128]
 
 
-def old_slot(state: int, byte: int, mask: int) -> int:
-    """A hash of an edge without a seed, which a file can be made against."""
-    return ((state << 8 | byte) + 1) * FACTOR >> 32 & mask
-
-
 def test_edges_of_added_tokens() -> None:
-    """One token, each byte of which was chosen for the place of its edge."""
+    """A long token, alone and with its starts: each is found, the longest that a text has."""
     length = 1 << 13
-    mask = 4 * length - 1
-    content = bytes(min(range(33, 127), key=lambda byte: old_slot(state, byte, mask)) for state in range(length))
-    assert sum(old_slot(state, byte, mask) < mask // 32 for state, byte in enumerate(content)) > length * 0.9
+    content = bytes(33 + byte % 94 for byte in range(length))
     for tokens in ([content], [content, *(content[:end] for end in range(1, length, 64))]):
-        assert Matcher([(token, False, False, False) for token in tokens]).steps < length
+        policy = Policy(Matcher([(token, False, False, False) for token in tokens]), None, [0] * len(tokens), [],
+                        (tuple(map(bytes.decode, tokens)), ()), False)
+        for index, token in enumerate(tokens):
+            assert policy.raw_spans(token + b" ") == [(0, len(token), 0, index)]
 
 
 def test_pieces_of_a_tally() -> None:

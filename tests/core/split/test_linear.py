@@ -65,7 +65,7 @@ def check(alphabet: Alphabet, dfa: DFA, text: str) -> None:
         scanner = Scanner(pages, page_numbers, edges, dfa.symbols, shift)
         assert scanner.spans(data) == expected
         rows = len(data) // (1 << shift if shift >= 0 else max(BORDER, len(dfa.edges))) + 1
-        assert scanner.passed(data) <= len(expected) + (len(dfa.edges) + 1) * rows
+        assert scanner.scan(data)[1] <= len(expected) + (len(dfa.edges) + 1) * rows
 
 
 # Automata made at random: of one place, and of two.
