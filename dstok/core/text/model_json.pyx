@@ -11,7 +11,6 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int16_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memcmp, memcpy, memmove, memset
 
 from dstok.core.cpu.level cimport Implementation, chosen
@@ -25,7 +24,11 @@ from os import urandom
 
 from dstok.errors import UnsupportedError
 
-cdef extern from *:
+cdef extern from "cpu/platform.h":
+    void *huge_zeroed(size_t size) noexcept nogil
+    void huge_free(void *memory, size_t size) noexcept nogil
+    int zeros "__builtin_ctzll"(uint64_t) noexcept nogil
+    const uint64_t EACH "0x0101010101010101ull"  # times a byte: that byte eight times
     void prefetch "__builtin_prefetch"(const void *) noexcept nogil  # a third of the time is waiting for memory
 
 NO_FAULT = -1
@@ -37,6 +40,8 @@ cdef enum:
     NONE = -1
     ALPHABET = 0x144  # above the code points of the byte-level alphabet
     HEAD = 8          # bytes of an id and a length before each spelling
+    COPY = 16         # bytes that are copied at once
+    BATCH = 32        # merges that are looked up together
     AHEAD = 16        # look-ups between the fetch of a line and its use
 
 
@@ -48,9 +53,9 @@ cdef struct Reader:
 
 cdef struct Merge:
     # A merge that was read: both texts, the length of the first and of both, its number, and the slots to look in.
-    const uint8_t *text
+    uint8_t *text
     Py_ssize_t middle, length, number
-    uint64_t left, right
+    uint64_t left, right, whole
 
 
 cdef inline uint32_t word(const uint8_t *p) noexcept nogil:
@@ -59,9 +64,19 @@ cdef inline uint32_t word(const uint8_t *p) noexcept nogil:
     return found
 
 
+cdef inline uint64_t eight(const uint8_t *p) noexcept nogil:
+    cdef uint64_t found
+    memcpy(&found, p, sizeof(found))
+    return found
+
+
 cdef inline void skip_blanks(Reader *r) noexcept nogil:
+    cdef uint64_t others
     while r.at < r.end and (r.at[0] == c" " or r.at[0] == c"\n" or r.at[0] == c"\r" or r.at[0] == c"\t"):
         r.at += 1
+        if r.end - r.at >= 8:  # files are indented: several spaces at once
+            others = eight(r.at) ^ EACH * c" "
+            r.at += zeros(others) >> 3 if others else 8
 
 
 cdef inline bint takes(Reader *r, uint8_t sign) noexcept nogil:
@@ -114,6 +129,21 @@ cdef int64_t escaped(Reader *r) noexcept nogil:
     return 0x10000 + ((code & 0x3FF) << 10 | (low & 0x3FF)) if low >> 10 == 0x37 else -1
 
 
+cdef inline const uint8_t *plain_end(const uint8_t *at, const uint8_t *end) noexcept nogil:
+    """Return the first quote, backslash or control character, or the end."""
+    cdef uint64_t w, quotes, slashes, found
+    while end - at >= 8:  # the lowest high bit that is found is that of the first such byte
+        w = eight(at)
+        quotes, slashes = w ^ EACH * c'"', w ^ EACH * c"\\"
+        found = ((quotes - EACH) & ~quotes | (slashes - EACH) & ~slashes | (w - EACH * 0x20) & ~w) & EACH * 0x80
+        if found:
+            return at + (zeros(found) >> 3)
+        at += 8
+    while at < end and at[0] >= 0x20 and at[0] != c'"' and at[0] != c"\\":
+        at += 1
+    return at
+
+
 cdef bint read_string(Reader *r, uint8_t *out, Py_ssize_t room, Py_ssize_t *length) noexcept nogil:
     """Read a JSON string as UTF-8, with its length; false if it is none. Writes only what the room holds."""
     cdef uint8_t unit[4]
@@ -126,10 +156,11 @@ cdef bint read_string(Reader *r, uint8_t *out, Py_ssize_t room, Py_ssize_t *leng
     r.at += 1
     while True:
         start = r.at
-        while r.at < r.end and r.at[0] >= 0x20 and r.at[0] != c'"' and r.at[0] != c"\\":
-            r.at += 1
+        r.at = plain_end(start, r.end)
         size = r.at - start
-        if length[0] < room:
+        if size <= COPY and room - length[0] >= COPY and r.end - start >= COPY:
+            memcpy(out + length[0], start, COPY)  # one instruction
+        elif length[0] < room:
             memcpy(out + length[0], start, min(size, room - length[0]))
         length[0] += size
         if r.at == r.end or r.at[0] < 0x20:
@@ -168,6 +199,32 @@ cdef bint pass_value(Reader *r) noexcept nogil:
             if depth == 0:
                 return True
     return False
+
+
+cdef bint read_pair(Reader *r, Merge *merge) noexcept nogil:
+    """Read a merge as [left, right]; false if it is none. Its text has room for the rest of the file."""
+    if not (takes(r, c"[") and read_string(r, merge.text, r.end - r.at, &merge.middle) and takes(r, c",")
+            and read_string(r, merge.text + merge.middle, r.end - r.at, &merge.length) and takes(r, c"]")):
+        return False
+    merge.length += merge.middle
+    return True
+
+
+cdef bint read_line(Reader *r, Merge *merge) noexcept nogil:
+    """Read a merge as "left right"; false if it is none. A line that begins with #version has the length NONE."""
+    cdef uint8_t *space
+    if not read_string(r, merge.text, r.end - r.at, &merge.length):
+        return False
+    if merge.length >= 8 and memcmp(merge.text, b"#version", 8) == 0:
+        merge.length = NONE
+        return True
+    space = <uint8_t *>memchr(merge.text, c" ", merge.length)
+    if space == NULL:
+        return False
+    merge.length -= 1
+    merge.middle = space - merge.text
+    memmove(space, space + 1, merge.length - merge.middle)
+    return memchr(space, c" ", merge.length - merge.middle) == NULL
 
 
 cdef bint find_tables(Reader *r, bint inside, Vocabulary found) noexcept nogil:
@@ -244,6 +301,8 @@ cdef class Vocabulary:
     of either table that could not be read, or `NO_FAULT`.
     """
 
+    cdef uint8_t *memory    # of all arrays
+    cdef size_t room
     cdef uint8_t *texts     # of each entry of the file its id, its length, and its spelling
     cdef uint32_t *places   # id -> where its entry begins, plus 1; 0: it has none
     cdef uint32_t *slots    # the same numbers, by the hashes of the spellings; 0: free
@@ -262,20 +321,17 @@ cdef class Vocabulary:
         """Make room for the tables of a file of `size` bytes: what is not written takes no memory."""
         self.most, self.seed, self.merges = most, int.from_bytes(urandom(8), "little"), array("I")
         self.fault = self.merge_fault = NONE
-        self.texts, self.both = <uint8_t *>malloc(2 * size + HEAD), <uint8_t *>malloc(size + 8)
-        self.places, self.slots = <uint32_t *>calloc(most, 4), <uint32_t *>calloc(most, 16)
-        self.last, self.flat = <uint32_t *>calloc(most, 4), <uint32_t *>malloc(4 * size + 16)
-        if (self.texts == NULL or self.both == NULL or self.places == NULL or self.slots == NULL or self.last == NULL
-                or self.flat == NULL):
+        self.room = 24 * most + 7 * size + 64
+        self.memory = <uint8_t *>huge_zeroed(self.room)
+        if self.memory == NULL:
             raise MemoryError
+        self.slots = <uint32_t *>self.memory
+        self.places, self.last, self.flat = self.slots + 4 * most, self.slots + 5 * most, self.slots + 6 * most
+        self.texts = <uint8_t *>(self.flat + size + 4)
+        self.both = self.texts + 2 * size + HEAD
 
     def __dealloc__(self):
-        free(self.texts)
-        free(self.both)
-        free(self.places)
-        free(self.slots)
-        free(self.last)
-        free(self.flat)
+        huge_free(self.memory, self.room)
 
     cdef bint read(self, Reader *r) noexcept nogil:
         """Read the object; false if it is broken. The first entry that is none is its fault, then one whose id another
@@ -401,8 +457,6 @@ cdef class Vocabulary:
         self.merges = flat = array("I", [0]) * (3 * self.merge_count)
         for i in range(self.merge_count):
             memcpy(&flat[3 * i], &self.flat[4 * i], 12)
-        free(self.flat)
-        self.flat = NULL
         return 0
 
     cdef Py_ssize_t scan_merges(self, Reader *r) noexcept nogil:
@@ -412,71 +466,49 @@ cdef class Vocabulary:
         last: id -> the number of the last merge that makes it, plus 1. Alike are merges that make one token of
         one left side. A token of n bytes has n + 1 such sides at most: so comparing takes no longer than reading.
         """
-        cdef Py_ssize_t number = 0, middle = 0, length = 0, room = r.end - r.at, twice = NONE, fault = NONE
-        cdef const uint8_t *space
-        cdef uint8_t *text = self.both
-        cdef uint32_t next = NO_ID
-        cdef size_t found = 0, done = 0  # merges that were read, and those of them that were looked up
-        cdef Merge[2 * AHEAD] some
+        cdef Py_ssize_t number = 0, fault = NONE, twice = NONE
+        cdef Merge[BATCH] some
         cdef Merge *merge
-        cdef bint pairs
+        cdef uint8_t *text
+        cdef int found, i
+        cdef bint pairs, more
         takes(r, c"[")
-        if takes(r, c"]"):
-            return NONE
+        more = not takes(r, c"]")
         pairs = r.at < r.end and r.at[0] == c"["
-        while fault == NONE:
-            fault = number
-            if pairs:
-                if not (takes(r, c"[") and read_string(r, text, room, &middle) and takes(r, c",")
-                        and read_string(r, text + middle, room - middle, &length) and takes(r, c"]")):
+        while more:
+            text, found = self.both, 0
+            while more and found < BATCH:
+                merge, fault = &some[found], number
+                merge.text, merge.number = text, number
+                more = read_pair(r, merge) if pairs else read_line(r, merge)
+                if not more:
                     break
-                length += middle
-            elif not read_string(r, text, room, &length):
-                break
-            else:
-                space = <const uint8_t *>memchr(text, c" ", length)
-                middle = space - text if space != NULL else NONE
-            if pairs or length < 8 or memcmp(text, b"#version", 8) != 0:
-                if middle == NONE:
-                    break
-                if not pairs:
-                    length -= 1
-                    memmove(text + middle, text + middle + 1, length - middle)
-                    if memchr(text + middle, c" ", length - middle) != NULL:
-                        break
-                some[found % (2 * AHEAD)] = Merge(text, middle, length, number, self.home(text, middle),
-                                                  self.home(text + middle, length - middle))
-                text, room, found = text + length, room - length, found + 1
-                if found >= AHEAD:
-                    merge = &some[(found - AHEAD) % (2 * AHEAD)]
-                    prefetch(self.texts + self.slots[merge.left])
-                    prefetch(self.texts + self.slots[merge.right])
-                if found - done == 2 * AHEAD:
-                    if not self.add_merge(&some[done % (2 * AHEAD)], &next, &twice):
-                        return some[done % (2 * AHEAD)].number
-                    done += 1
-            if takes(r, c"]"):
-                fault = NONE
-                break
-            if takes(r, c","):
-                fault = NONE
-            number += 1
-        while done < found:
-            if not self.add_merge(&some[done % (2 * AHEAD)], &next, &twice):
-                return some[done % (2 * AHEAD)].number
-            done += 1
+                if merge.length != NONE:
+                    merge.left, merge.whole = self.home(text, merge.middle), self.home(text, merge.length)
+                    merge.right = self.home(text + merge.middle, merge.length - merge.middle)
+                    text, found = text + merge.length, found + 1
+                number += 1
+                more = takes(r, c",")
+                if more or takes(r, c"]"):
+                    fault = NONE
+            for i in range(found):
+                prefetch(self.texts + self.slots[some[i].left])
+                prefetch(self.texts + self.slots[some[i].right])
+                prefetch(self.texts + self.slots[some[i].whole])
+            for i in range(found):
+                if not self.add_merge(&some[i], &twice):
+                    return some[i].number
         return twice if fault == NONE else fault
 
-    cdef inline bint add_merge(self, const Merge *merge, uint32_t *next, Py_ssize_t *twice) noexcept nogil:
-        """Write the ids of a merge, and `next`, its product; false if it is none. `twice`: the first one repeated."""
+    cdef inline bint add_merge(self, const Merge *merge, Py_ssize_t *twice) noexcept nogil:
+        """Write the ids of a merge; false if it is none. `twice`: the first one repeated."""
         cdef uint32_t *to = self.flat + 4 * self.merge_count
-        cdef uint32_t other, made = next[0] + 1  # most merges make the token after that of the merge before
+        cdef uint32_t other, made = to[-2] + 1 if self.merge_count else 0  # most make the token after that of the last
         if made >= self.size or not self.places[made] or not (
                 self.equals(self.text(made) - HEAD, merge.text, merge.length)):
-            made = self.find(merge.text, merge.length)
-        to[0] = self.found(merge.left, merge.text, merge.middle)
-        to[1], to[2] = self.found(merge.right, merge.text + merge.middle, merge.length - merge.middle), made
-        next[0] = made
+            made = self.found(merge.whole, merge.text, merge.length)
+        to[0], to[2] = self.found(merge.left, merge.text, merge.middle), made
+        to[1] = self.found(merge.right, merge.text + merge.middle, merge.length - merge.middle)
         if to[0] == NO_ID or to[1] == NO_ID or made == NO_ID:
             return False
         if twice[0] == NONE:
