@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from dstok._util.files import StrPath, map_file
 from dstok.compiled.tables import Buffer, Image
+from dstok.core.text.model_json import on_large_pages
 from dstok.errors import ImageError
 from dstok.formats import IMAGE_MAGIC as MAGIC
 from dstok.formats import AddedToken
@@ -34,7 +35,8 @@ AGAIN = "make it again from the tokenizer.json, with this version of dstok"
 _FIXED = len(MAGIC) + 8 + 32
 FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special", "literal")  # bits 0 to 5 of a token's flags
 Digest = Callable[[Buffer], bytes]
-_BITS = [[bool(flags >> bit & 1) for bit in range(len(FLAGS))] for flags in range(1 << len(FLAGS))]
+_BITS = [tuple(bool(flags >> bit & 1) for bit in range(len(FLAGS))) for flags in range(1 << len(FLAGS))]
+_NUMBERS = {bits: flags for flags, bits in enumerate(_BITS)}
 
 
 def sha256_digest(data: Buffer) -> bytes:
@@ -60,6 +62,7 @@ def image_bytes(
         listed = [[name, *place] for name, place in places.items()]
         text = json.dumps(parts | {"sections": listed}, sort_keys=True, separators=(",", ":")).encode().ljust(len(text))
     data = bytearray(end)
+    on_large_pages(data)
     view = memoryview(data)  # copies each section once
     view[:16] = MAGIC + IMAGE_FORMAT.to_bytes(4, "little") + len(text).to_bytes(4, "little")
     view[_FIXED : _FIXED + len(text)] = text
@@ -143,8 +146,8 @@ def pack_added(tokens: tuple[AddedToken, ...]) -> dict[str, list[Any]]:
     >>> pack_added((AddedToken(7, "<think>", lstrip=True),))
     {'id': [7], 'content': ['<think>'], 'flags': [2]}
     """
-    flags = [sum(getattr(t, flag) << bit for bit, flag in enumerate(FLAGS)) for t in tokens]
-    return {"id": [t.id for t in tokens], "content": [t.content for t in tokens], "flags": flags}
+    ids, contents, *flags = zip(*tokens) if tokens else [()] * (2 + len(FLAGS))
+    return {"id": [*ids], "content": [*contents], "flags": [*map(_NUMBERS.__getitem__, zip(*flags))]}
 
 
 def unpack_added(columns: dict[str, list[Any]]) -> tuple[AddedToken, ...]:

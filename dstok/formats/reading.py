@@ -16,6 +16,7 @@ from functools import partial
 
 from dstok._util.files import StrPath
 from dstok._util.json_value import read_text
+from dstok.core.text.model_json import read_whole
 from dstok.errors import PatternError, TokenizerFileError, UnsupportedError
 from dstok.formats import GGUF_MAGIC, IMAGE_MAGIC, MODEL_FILES
 from dstok.formats.description import ModelDescription
@@ -91,10 +92,10 @@ def contents(path: StrPath) -> bytes:
     A folder from elsewhere may hold a link to a device that has no end.
     """
     with open(os.fspath(path), "rb") as file:
-        mode = os.fstat(file.fileno()).st_mode
-        if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        status = os.fstat(file.fileno())
+        if stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
             raise TokenizerFileError(f"expected a file, found a device: {os.fspath(path)!r}")
-        return file.read()
+        return read_whole(file, status.st_size)
 
 
 def describe_json_file(path: StrPath, config: StrPath | None, upstream: str) -> ModelDescription:

@@ -5,6 +5,8 @@ from typing import Any
 
 NO_FAULT: int
 MOST_BYTES: int
+def read_whole(file: BufferedReader, size: int) -> bytes: ...
+def on_large_pages(memory: Any) -> None: ...
 def scan_model(
     data: bytes | bytearray | memoryview,
     most: int,

@@ -8,7 +8,9 @@ Source: RFC 8259.
 """
 
 cimport cython
+from cpython.buffer cimport PyBUF_WRITE
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int16_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memchr, memcmp, memcpy, memmove, memset
@@ -19,6 +21,7 @@ from dstok.core.text.utf8 cimport code_point, encoded, find_invalid
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from io import BufferedReader
 from itertools import accumulate
 from os import urandom
 
@@ -27,6 +30,7 @@ from dstok.errors import UnsupportedError
 cdef extern from "cpu/platform.h":
     void *huge_zeroed(size_t size) noexcept nogil
     void huge_free(void *memory, size_t size) noexcept nogil
+    void huge_advise(void *memory, size_t size) noexcept nogil
     int zeros "__builtin_ctzll"(uint64_t) noexcept nogil
     const uint64_t EACH "0x0101010101010101ull"  # times a byte: that byte eight times
     void prefetch "__builtin_prefetch"(const void *) noexcept nogil  # a third of the time is waiting for memory
@@ -258,6 +262,21 @@ cdef bint find_tables(Reader *r, bint inside, Vocabulary found) noexcept nogil:
             return True
         if not takes(r, c","):
             return False
+
+
+def read_whole(file: BufferedReader, Py_ssize_t size) -> bytes:
+    """Return the rest of a file, which has about `size` bytes. On large pages reading takes half the time."""
+    cdef bytes data = PyBytes_FromStringAndSize(NULL, size)
+    cdef char *memory = PyBytes_AS_STRING(data)
+    huge_advise(memory, size)
+    cdef Py_ssize_t found = file.readinto(PyMemoryView_FromMemory(memory, size, PyBUF_WRITE))
+    rest = file.read()
+    return data if found == size and not rest else data[:found] + rest
+
+
+def on_large_pages(uint8_t[::1] memory) -> None:
+    """Ask for large pages under memory that was not written yet."""
+    huge_advise(&memory[0], memory.shape[0])
 
 
 def scan_model(
