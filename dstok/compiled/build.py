@@ -36,10 +36,8 @@ def build_tables(model: ModelDescription) -> Tables:
         raise UnsupportedError(f"more than {MAX_IDS} ids or {MAX_MERGES} merges", "vocab")
     program, shape, lost = program_tables(model.splits, model.unicode_version), model.characters, model.lost_bytes()
     starts, blob, byte_ids = model.tokens.starts.tobytes(), model.tokens.blob or b"\0", _byte_ids(model)
-    # The first task of each pair does not hold the interpreter's lock.
-    (live, dead), _ = at_once(
-        partial(live_merges, model.merges, starts, blob, byte_ids, CharacterTable(starts, blob) if shape else None),
-        _classes if shape else tuple)
+    live, dead = live_merges(model.merges, starts, blob, byte_ids, CharacterTable(starts, blob) if shape else None)
+    # The first task does not hold the interpreter's lock.
     table, (atoms, byte_pairs, pair_ids), joined = at_once(
         partial(build_pairs, live), partial(facts.start_tables, live, starts, blob, byte_ids, shape is not None),
         partial(facts.joined_characters, live, starts, blob) if shape else tuple)
@@ -120,8 +118,8 @@ def _classes() -> tuple[bytes, bytes]:
     The classes may be any. These make few bits, because the trainers of such models split their texts by script, digits
     and white space: ASCII has its classes in the core; beyond it are letters and marks, and others, of class 0.
     """
-    from dstok.regex.alphabet import pages_of  # few models need them
-    from dstok.unicode import CodePointSet, general_category
+    from dstok.unicode import CodePointSet, general_category  # few models need them
+    from dstok.unicode.code_point_set import pages_of
 
     classes = [CodePointSet.from_chars("".join(chr(c) for c in range(128) if ASCII_CLASSES[c] == number))
                for number in range(CLASSES)]

@@ -16,7 +16,6 @@ import sys
 import time
 from contextlib import suppress
 from functools import cache
-from hashlib import sha256
 from typing import NamedTuple
 
 from dstok._util.files import StrPath, file_state, is_own, map_file, open_own, scratch_beside, user_cache_folder
@@ -54,13 +53,15 @@ class Key:
     """
 
     def __init__(self, about: bytes, states: dict[str, tuple[int, ...]], settled: bool) -> None:
-        self._about, self.states, self.settled = sha256(about), states, settled
-        self.start = self._about.hexdigest()[:START]
+        self._about, self.states, self.settled = about, states, settled
+        self.start = checksum(about).hex()[:START]
 
     @lazy
     def name(self) -> str:
         """Read the files. Return the whole key; "" if a file cannot be read."""
-        digest, buffer = self._about.copy(), bytearray(1 << 18)
+        from hashlib import sha256  # takes 3 ms
+
+        digest, buffer = sha256(self._about), bytearray(1 << 18)
         try:
             for path, state in self.states.items():
                 if state:

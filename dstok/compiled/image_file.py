@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from dstok._util.files import StrPath, map_file
@@ -52,7 +53,9 @@ def image_bytes(
 ) -> bytearray:
     """The bytes of an image, with the checksum that `digest` makes of those after it."""
     places = {name: (0, len(data)) for name, data in sections.items()}
-    parts = {"description": header} | ({} if tokenizer is None else {"tokenizer": tokenizer})
+    dumps = partial(json.dumps, sort_keys=True, separators=(",", ":"))
+    before = f'{{"description":{dumps(header)},"sections":'
+    after = "}" if tokenizer is None else f',"tokenizer":{dumps(tokenizer)}}}'
     text = b""
     for _ in range(3):  # the length of the JSON moves the offsets in it; it settles at once
         end = _FIXED + len(text)
@@ -60,7 +63,7 @@ def image_bytes(
             places[name] = (-(-end // PAGE) * PAGE, length)
             end = sum(places[name])
         listed = [[name, *place] for name, place in places.items()]
-        text = json.dumps(parts | {"sections": listed}, sort_keys=True, separators=(",", ":")).encode().ljust(len(text))
+        text = (before + dumps(listed) + after).encode().ljust(len(text))
     data = bytearray(end)
     on_large_pages(data)
     view = memoryview(data)  # copies each section once
