@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise KeyboardInterrupt
 
     often = gc.get_threshold()
-    gc.set_threshold(RARELY)  # objects in cycles are few, and a search for them takes 15 ms of the load of a large model
+    gc.set_threshold(RARELY)  # few objects are in cycles, and the search takes 15 ms of the load of a large model
     cache = os.environ.get("DSTOK_CACHE", "")  # compiled/cache.py: the command, with its children, has one by default
     try:
         os.environ["DSTOK_CACHE"] = cache or "1"

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from dstok._util.files import StrPath, map_file
 from dstok.compiled.tables import Buffer, Image
-from dstok.core.text.model_json import on_large_pages
+from dstok.core.text.model_json import zeros
 from dstok.errors import ImageError
 from dstok.formats import IMAGE_MAGIC as MAGIC
 from dstok.formats import AddedToken
@@ -64,8 +64,7 @@ def image_bytes(
             end = sum(places[name])
         listed = [[name, *place] for name, place in places.items()]
         text = (before + dumps(listed) + after).encode().ljust(len(text))
-    data = bytearray(end)
-    on_large_pages(data)
+    data = zeros(end)
     view = memoryview(data)  # copies each section once
     view[:16] = MAGIC + IMAGE_FORMAT.to_bytes(4, "little") + len(text).to_bytes(4, "little")
     view[_FIXED : _FIXED + len(text)] = text

@@ -23,6 +23,8 @@ from dstok.core.bpe.merge cimport (
 from array import array
 from os import urandom
 
+from dstok.core.text.model_json import uint32s
+
 cdef extern from "cpu/platform.h":
     void *huge_zeroed(size_t size) noexcept nogil
     void huge_free(void *memory, size_t size) noexcept nogil
@@ -101,7 +103,7 @@ def live_merges(
             raise ValueError(f"expected each pair once, found merge {rank} again as merge {again}")
         if alive < 0:
             raise MemoryError
-        live, dead = array("I", [0]) * (3 * alive), array("I", [0]) * (4 * (count - alive))
+        live, dead = uint32s(3 * alive), uint32s(4 * (count - alive))
         _split(m, k.live, live, dead)
         return live, dead
     finally:

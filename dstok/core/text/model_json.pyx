@@ -8,7 +8,9 @@ Source: RFC 8259.
 """
 
 cimport cython
+from cpython cimport array as arrays
 from cpython.buffer cimport PyBUF_WRITE
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndSize
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.unicode cimport PyUnicode_DecodeUTF8
@@ -21,7 +23,6 @@ from dstok.core.text.utf8 cimport code_point, encoded, find_invalid
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from io import BufferedReader
 from itertools import accumulate
 from os import urandom
 
@@ -31,7 +32,7 @@ cdef extern from "cpu/platform.h":
     void *huge_zeroed(size_t size) noexcept nogil
     void huge_free(void *memory, size_t size) noexcept nogil
     void huge_advise(void *memory, size_t size) noexcept nogil
-    int zeros "__builtin_ctzll"(uint64_t) noexcept nogil
+    int trailing "__builtin_ctzll"(uint64_t) noexcept nogil
     const uint64_t EACH "0x0101010101010101ull"  # times a byte: that byte eight times
     void prefetch "__builtin_prefetch"(const void *) noexcept nogil  # a third of the time is waiting for memory
 
@@ -80,7 +81,7 @@ cdef inline void skip_blanks(Reader *r) noexcept nogil:
         r.at += 1
         if r.end - r.at >= 8:  # files are indented: several spaces at once
             others = eight(r.at) ^ EACH * c" "
-            r.at += zeros(others) >> 3 if others else 8
+            r.at += trailing(others) >> 3 if others else 8
 
 
 cdef inline bint takes(Reader *r, uint8_t sign) noexcept nogil:
@@ -141,7 +142,7 @@ cdef inline const uint8_t *plain_end(const uint8_t *at, const uint8_t *end) noex
         quotes, slashes = w ^ EACH * c'"', w ^ EACH * c"\\"
         found = ((quotes - EACH) & ~quotes | (slashes - EACH) & ~slashes | (w - EACH * 0x20) & ~w) & EACH * 0x80
         if found:
-            return at + (zeros(found) >> 3)
+            return at + (trailing(found) >> 3)
         at += 8
     while at < end and at[0] >= 0x20 and at[0] != c'"' and at[0] != c"\\":
         at += 1
@@ -264,7 +265,7 @@ cdef bint find_tables(Reader *r, bint inside, Vocabulary found) noexcept nogil:
             return False
 
 
-def read_whole(file: BufferedReader, Py_ssize_t size) -> bytes:
+def read_whole(file: object, Py_ssize_t size) -> bytes:
     """Return the rest of a file, which has about `size` bytes. On large pages reading takes half the time."""
     cdef bytes data = PyBytes_FromStringAndSize(NULL, size)
     cdef char *memory = PyBytes_AS_STRING(data)
@@ -274,9 +275,19 @@ def read_whole(file: BufferedReader, Py_ssize_t size) -> bytes:
     return data if found == size and not rest else data[:found] + rest
 
 
-def on_large_pages(uint8_t[::1] memory) -> None:
-    """Ask for large pages under memory that was not written yet."""
-    huge_advise(&memory[0], memory.shape[0])
+def uint32s(Py_ssize_t count) -> array[int]:
+    """Return an array of so many numbers of any value, on large pages."""
+    cdef arrays.array made = arrays.clone(array("I"), count, False)
+    huge_advise(made.data.as_chars, 4 * count)
+    return made
+
+
+def zeros(Py_ssize_t size) -> bytearray:
+    """Return so many zero bytes, on large pages."""
+    cdef bytearray made = PyByteArray_FromStringAndSize(NULL, size)
+    huge_advise(PyByteArray_AS_STRING(made), size)
+    memset(PyByteArray_AS_STRING(made), 0, size)
+    return made
 
 
 def scan_model(
@@ -473,7 +484,7 @@ cdef class Vocabulary:
         """Make `merges` of those that were read."""
         cdef uint32_t[::1] flat
         cdef Py_ssize_t i
-        self.merges = flat = array("I", [0]) * (3 * self.merge_count)
+        self.merges = flat = uint32s(3 * self.merge_count)
         for i in range(self.merge_count):
             memcpy(&flat[3 * i], &self.flat[4 * i], 12)
         return 0
@@ -552,8 +563,9 @@ cdef class Vocabulary:
         memset(byte_of, -1, sizeof(byte_of))
         for i, char in enumerate(alphabet or ""):
             byte_of[ord(char)] = i
-        starts = array("I", [0]) * (self.size + 1)
+        starts = uint32s(self.size + 1)
         cdef uint32_t[::1] at = starts
+        at[0] = 0
         cdef bytes blob = PyBytes_FromStringAndSize(NULL, self.used - HEAD * self.count)
         cdef uint8_t *out = <uint8_t *>PyBytes_AS_STRING(blob)
         cdef list odd = []
