@@ -74,8 +74,9 @@ def live_merges(
     cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
     cdef const uint8_t[::1] b = memoryview(blob).cast("B")
     cdef const uint32_t[::1] bytes_to_ids = array("I", byte_ids)
+    cdef uint32_t[::1] kept, left_out
     cdef StartTable start
-    cdef Py_ssize_t ids = s.shape[0] - 1, count = m.shape[0] // 3, alive = 0, rank, again
+    cdef Py_ssize_t ids = s.shape[0] - 1, count = m.shape[0] // 3, alive = 0, rank, again, to = 0
     cdef uint64_t mask = 15
     if count == 0:
         return array("I"), array("I")
@@ -104,23 +105,19 @@ def live_merges(
         if alive < 0:
             raise MemoryError
         live, dead = uint32s(3 * alive), uint32s(4 * (count - alive))
-        _split(m, k.live, live, dead)
+        kept, left_out = live, dead
+        alive = 0
+        for rank in range(count):
+            if ranks[m[3 * rank + 2]] == <uint32_t>rank:
+                memcpy(&kept[alive], &m[3 * rank], 12)
+                alive += 3
+            else:
+                left_out[to] = <uint32_t>rank
+                memcpy(&left_out[to + 1], &m[3 * rank], 12)
+                to += 4
         return live, dead
     finally:
         huge_free(slots, room)
-
-
-cdef void _split(const uint32_t[::1] m, const uint32_t *ranks, uint32_t[::1] live, uint32_t[::1] dead) noexcept:
-    """Write the live merges and the others."""
-    cdef Py_ssize_t rank, kept = 0, left_out = 0
-    for rank in range(m.shape[0] // 3):
-        if ranks[m[3 * rank + 2]] == <uint32_t>rank:
-            memcpy(&live[kept], &m[3 * rank], 12)
-            kept += 3
-        else:
-            dead[left_out] = <uint32_t>rank
-            memcpy(&dead[left_out + 1], &m[3 * rank], 12)
-            left_out += 4
 
 
 def merged_ids(live: array[int]) -> bytes:

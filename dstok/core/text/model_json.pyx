@@ -302,6 +302,7 @@ def scan_model(
     cdef const uint8_t *base = &data[0] if size else NULL
     cdef Reader reader = Reader(base, base + size), before
     cdef Vocabulary found = Vocabulary(most, size)
+    cdef arrays.array merges
     cdef const Implementation *level = chosen()
     cdef bint well
     with nogil:
@@ -318,7 +319,8 @@ def scan_model(
         return None, found
     if found.merges_at.at != NULL:
         edges += [found.merges_at.at - base + 1, found.merges_at.end - base - 1]
-        found.keep_merges()
+        found.merges = merges = uint32s(3 * found.merge_count)
+        memcpy(merges.data.as_uints, found.flat, 12 * found.merge_count)
     edges.sort()
     return b"".join([data[edges[i]:edges[i + 1]] for i in range(0, len(edges), 2)]), found
 
@@ -336,7 +338,8 @@ cdef class Vocabulary:
     cdef uint8_t *texts     # of each entry of the file its id, its length, and its spelling
     cdef uint32_t *places   # id -> where its entry begins, plus 1; 0: it has none
     cdef uint32_t *slots    # the same numbers, by the hashes of the spellings; 0: free
-    cdef uint32_t *flat     # of each merge left, right and merged id, and what `scan_merges` says
+    cdef uint32_t *flat     # of each merge left, right and merged id
+    cdef uint32_t *chain    # of each merge what `scan_merges` says
     cdef uint32_t *last
     cdef uint8_t *both      # the text of a merge
     cdef uint64_t mask, seed
@@ -351,13 +354,14 @@ cdef class Vocabulary:
         """Make room for the tables of a file of `size` bytes: what is not written takes no memory."""
         self.most, self.seed, self.merges = most, int.from_bytes(urandom(8), "little"), array("I")
         self.fault = self.merge_fault = NONE
-        self.room = 24 * most + 7 * size + 64
+        self.room = 24 * most + 11 * size + 64
         self.memory = <uint8_t *>huge_zeroed(self.room)
         if self.memory == NULL:
             raise MemoryError
         self.slots = <uint32_t *>self.memory
         self.places, self.last, self.flat = self.slots + 4 * most, self.slots + 5 * most, self.slots + 6 * most
-        self.texts = <uint8_t *>(self.flat + size + 4)
+        self.chain = self.flat + size
+        self.texts = <uint8_t *>(self.chain + size + 4)
         self.both = self.texts + 2 * size + HEAD
 
     def __dealloc__(self):
@@ -480,19 +484,10 @@ cdef class Vocabulary:
         self.merge_fault = self.scan_merges(r) if known else NONE
         return self.passed(r, begin, known and self.merge_fault == NONE, &self.merges_at)
 
-    cdef int keep_merges(self) except -1:
-        """Make `merges` of those that were read."""
-        cdef uint32_t[::1] flat
-        cdef Py_ssize_t i
-        self.merges = flat = uint32s(3 * self.merge_count)
-        for i in range(self.merge_count):
-            memcpy(&flat[3 * i], &self.flat[4 * i], 12)
-        return 0
-
     cdef Py_ssize_t scan_merges(self, Reader *r) noexcept nogil:
         """Read merges, as [left, right], or "left right" and lines that begin with #version.
 
-        The fourth number of a merge in `flat` is that of the merge before that makes the same token, plus 1, or 0.
+        chain: the number of the merge before that makes the same token, plus 1, or 0.
         last: id -> the number of the last merge that makes it, plus 1. Alike are merges that make one token of
         one left side. A token of n bytes has n + 1 such sides at most: so comparing takes no longer than reading.
         """
@@ -532,8 +527,8 @@ cdef class Vocabulary:
 
     cdef inline bint add_merge(self, const Merge *merge, Py_ssize_t *twice) noexcept nogil:
         """Write the ids of a merge; false if it is none. `twice`: the first one repeated."""
-        cdef uint32_t *to = self.flat + 4 * self.merge_count
-        cdef uint32_t other, made = to[-2] + 1 if self.merge_count else 0  # most make the token after that of the last
+        cdef uint32_t *to = self.flat + 3 * self.merge_count
+        cdef uint32_t other, made = to[-1] + 1 if self.merge_count else 0  # most make the token after that of the last
         if made >= self.size or not self.places[made] or not (
                 self.equals(self.text(made) - HEAD, merge.text, merge.length)):
             made = self.found(merge.whole, merge.text, merge.length)
@@ -542,9 +537,9 @@ cdef class Vocabulary:
         if to[0] == NO_ID or to[1] == NO_ID or made == NO_ID:
             return False
         if twice[0] == NONE:
-            other = to[3] = self.last[made]
-            while other and self.flat[4 * <size_t>(other - 1)] != to[0]:
-                other = self.flat[4 * <size_t>(other - 1) + 3]
+            other = self.chain[self.merge_count] = self.last[made]
+            while other and self.flat[3 * <size_t>(other - 1)] != to[0]:
+                other = self.chain[other - 1]
             twice[0] = merge.number if other else NONE
         self.merge_count += 1
         self.last[made] = <uint32_t>self.merge_count
