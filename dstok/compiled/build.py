@@ -35,7 +35,7 @@ def build_tables(model: ModelDescription) -> Tables:
     if len(model.tokens) > MAX_IDS or len(model.merges) // 3 > MAX_MERGES:
         raise UnsupportedError(f"more than {MAX_IDS} ids or {MAX_MERGES} merges", "vocab")
     program, shape, lost = program_tables(model.splits, model.unicode_version), model.characters, model.lost_bytes()
-    starts, blob, byte_ids = model.tokens.starts.tobytes(), model.tokens.blob or b"\0", _byte_ids(model)
+    starts, blob, byte_ids = model.tokens.starts, model.tokens.blob or b"\0", _byte_ids(model)
     live, dead = live_merges(model.merges, starts, blob, byte_ids, CharacterTable(starts, blob) if shape else None)
     # The first task does not hold the interpreter's lock.
     table, (atoms, byte_pairs, pair_ids), joined = at_once(
@@ -53,9 +53,9 @@ def build_tables(model: ModelDescription) -> Tables:
         model.cuts_texts, model.unknown, [[*lost], unknown_id(model)] if lost else ((), -1),
         cuts_bytes=model.cuts_bytes, word_end=model.word_end)
     sections: dict[str, Buffer] = {
-        "pages": program.pages, "page_numbers": program.page_numbers, "edges": program.edges, "starts": starts,
-        "blob": blob, "merged": merged_ids(live), "pairs": table[0], "seeds": table[1], "atoms": atoms,
-        "byte_pairs": byte_pairs, "pair_ids": pair_ids,
+        "pages": program.pages, "page_numbers": program.page_numbers, "edges": program.edges,
+        "starts": starts.tobytes(), "blob": blob, "merged": merged_ids(live), "pairs": table[0], "seeds": table[1],
+        "atoms": atoms, "byte_pairs": byte_pairs, "pair_ids": pair_ids,
     }
     bpe = make_bpe(Tables(header, sections))
     sections["direct"], others = facts.direct_tokens(live, bpe, model.raw_ids)

@@ -251,7 +251,7 @@ def _of_tables(image: Image) -> Conditions:
     if header.characters is None:
         core.check_atoms(bpe, s["atoms"])
     else:
-        joined = joined_characters(live, s["starts"], s["blob"])
+        joined = joined_characters(live, memoryview(s["starts"]).cast("B").cast("I"), s["blob"])
         core.check_matrix(s[MATRIX], s["joined"], header.characters["split"], joined)
     core.check_byte_pairs(bpe, s["byte_pairs"], s["pair_ids"])
     core.check_direct(bpe, s["direct"])

@@ -144,6 +144,7 @@ class _Checks:
         self.tokenizer, self.model = tokenizer, tokenizer.inspect()
         self.tables = Tables(Header.read(self.model.description), self.model.tables)
         self.header, self.sections = self.tables.header, self.tables.sections
+        self.tokens = memoryview(self.sections["starts"]).cast("B").cast("I"), self.sections["blob"]
         self.kernel = self.header.kernel
         self.stride = len(self.model.added_tokens) // ADDED + 1  # one added token in so many is tried
 
@@ -325,7 +326,7 @@ class _Checks:
         classes = _class_table(table[pages:], table[MATRIX_HEAD:pages])
         joiner, shape = table[CLASSES], self.tables.characters
         assert shape is not None
-        joined = joined_characters(self.live_array, self.sections["starts"], self.sections["blob"])
+        joined = joined_characters(self.live_array, *self.tokens)
         pairs = {*joined}
         faults = [f"a merge joins U+{left:04X} and U+{right:04X}, and the matrix cuts there"
                   for left, right in ((pair >> 32, pair & 0xFFFFFFFF) for pair in pairs)
@@ -340,9 +341,8 @@ class _Checks:
         live = set(zip(*[iter(self.live_array)] * 3))
         if wrong := live ^ expected:
             faults.append(f"{len(wrong)} merges are live in one way only: {sorted(wrong)[:MOST_FAULTS]}")
-        tokens = self.sections["starts"], self.sections["blob"]
-        again, dead = live_merges(self.tables.merges, *tokens, self.header.byte_ids,
-                                  CharacterTable(*tokens) if self.tables.characters else None)
+        again, dead = live_merges(self.tables.merges, *self.tokens, self.header.byte_ids,
+                                  CharacterTable(*self.tokens) if self.tables.characters else None)
         if again != self.live_array or dead != self.tables.dead:
             faults.append("live and dead merges: expected those found again, found others")
         return f"{len(live):,} live, {len(dead) // 4:,} dead, by all {len(self.textbook.results):,} tokens", faults

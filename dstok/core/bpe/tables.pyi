@@ -8,9 +8,9 @@ MAX_IDS: int
 MAX_MERGES: int
 MAX_SLOTS: int
 def live_merges(
-    merges: array[int],
-    starts: Any,
-    blob: Any,
+    m: Any,
+    s: Any,
+    b: bytes | bytearray | memoryview,
     byte_ids: Sequence[int],
     characters: CharacterTable | None = None,
 ) -> tuple[array[int], array[int]]: ...

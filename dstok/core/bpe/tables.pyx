@@ -63,16 +63,13 @@ MAX_SLOTS = 1 << 25    # two for each of MAX_MERGES
 
 
 def live_merges(
-    merges: array[int], starts, blob, byte_ids: Sequence[int], CharacterTable characters=None
+    const uint32_t[::1] m not None, const uint32_t[::1] s not None, const uint8_t[::1] b not None,
+    byte_ids: Sequence[int], CharacterTable characters=None
 ) -> tuple[array[int], array[int]]:
-    """Return the live ones of flat `merges` (left, right, merged, by rank); the dead ones (rank, left, right, merged).
+    """Return the live ones of merges (left, right, merged, by rank); the dead ones (rank, left, right, merged).
 
-    Token i is blob[starts[i]:starts[i + 1]]. `characters`: of a model of characters. Raises `ValueError` if a pair is
-    there twice.
+    Token i is b[s[i]:s[i + 1]]. `characters`: of a model of characters. Raises `ValueError` if a pair is there twice.
     """
-    cdef const uint32_t[::1] m = merges
-    cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
-    cdef const uint8_t[::1] b = memoryview(blob).cast("B")
     cdef const uint32_t[::1] bytes_to_ids = array("I", byte_ids)
     cdef uint32_t[::1] kept, left_out
     cdef StartTable start
