@@ -14,8 +14,10 @@ import os
 import stat
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
+from itertools import accumulate
 from typing import NamedTuple
 
 from dstok._util.files import StrPath, file_state, is_own, map_file, open_own, scratch_beside, user_cache_folder
@@ -131,8 +133,7 @@ class Cache:
 
     def remove(self, key: Key) -> None:
         """Remove an image that is damaged."""
-        with suppress(OSError):
-            os.unlink(self._path(key))
+        _unlink([self._path(key)])
 
     def write(self, key: Key, data: bytearray) -> None:
         """Keep an image; nothing, if the folder is not this user's alone, or something fails. Removes the oldest."""
@@ -146,8 +147,7 @@ class Cache:
                 file.write(data)
             os.replace(scratch, path)
         except BaseException as error:
-            with suppress(OSError):
-                os.unlink(scratch)
+            _unlink([scratch])
             if not isinstance(error, OSError):
                 raise
         self._make_room(path)
@@ -163,13 +163,8 @@ class Cache:
 
     def clear(self) -> int:
         """Remove everything of the cache's in its folder. Returns the number of images."""
-        removed = 0
-        for end in (".image", ".tmp"):
-            for path, _ in self._files(end):
-                with suppress(OSError):
-                    os.unlink(path)
-                    removed += end == ".image"
-        return removed
+        _unlink(path for path, _ in self._files(".tmp"))
+        return _unlink(path for path, _ in self._files(".image"))
 
     def _path(self, key: Key) -> str:
         return os.path.join(self.folder or "", f"{key.name}.image")
@@ -207,17 +202,20 @@ class Cache:
 
     def _make_room(self, newest: str) -> None:
         """Remove the images that were not used for the longest time, and what killed writers have left."""
-        for path, status in self._files(".tmp"):
-            if status.st_mtime < time.time() - STALE:
-                with suppress(OSError):
-                    os.unlink(path)
+        _unlink(path for path, status in self._files(".tmp") if status.st_mtime < time.time() - STALE)
         images = sorted(self._files(".image"), key=lambda each: (each[0] != newest, -each[1].st_mtime))
-        total = 0
-        for path, status in images:
-            total += status.st_size
-            if total > self.limit:
-                with suppress(OSError):
-                    os.unlink(path)
+        totals = accumulate(status.st_size for _, status in images)
+        _unlink(path for (path, _), total in zip(images, totals) if total > self.limit)
+
+
+def _unlink(paths: Iterable[str]) -> int:
+    """Remove files. Returns the number of those that were there and could be removed."""
+    removed = 0
+    for path in paths:
+        with suppress(OSError):
+            os.unlink(path)
+            removed += 1
+    return removed
 
 
 def key_of(path: StrPath, *facts: object) -> Key | None:

@@ -198,7 +198,7 @@ def make_encoder(tables: Tables, bpe: BPE, size: int, normalizer: Normalizer | N
 
 
 def make_finder(tables: Tables) -> Finder:
-    """The finder of the model's pieces."""
+    """The finder of the model's pieces. It cuts long ones where no token crosses, unless `without_cuts` is called."""
     s, header = tables.sections, tables.header
     if header.characters is not None:
         from dstok.core.split.character_finder import CharacterFinder  # few models need it
@@ -217,8 +217,3 @@ def program_finder(sections: Mapping[str, Buffer], symbols: int, kernel: Kernel)
         return TwoSided(pages, page_numbers, shuffles, b"\0\1", joined, borders)
     scanner = Scanner(pages, page_numbers, sections["edges"], symbols)
     return PieceFinder(scanner, joined, kernel.rules, bytes(kernel.kinds), borders, shuffles or None)
-
-
-def make_plain_finder(tables: Tables) -> Finder:
-    """The finder of whole pieces: an encoder's cuts long ones where no token crosses."""
-    return make_finder(tables).without_cuts()

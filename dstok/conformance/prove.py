@@ -25,7 +25,7 @@ from dstok._util.arguments import explained
 from dstok._util.objects import lazy
 from dstok.compiled.build import CLASSES, build_tables, describe_tables
 from dstok.compiled.kernel_selection import KINDS, NONE, ROWS, classes_of, find_difference, goes_on_from_cuts
-from dstok.compiled.tables import MATRIX_HEAD, Header, Tables, bare_bpe, make_plain_finder
+from dstok.compiled.tables import MATRIX_HEAD, Header, Tables, bare_bpe, make_finder
 from dstok.conformance import texts as texts_of
 from dstok.conformance.automaton_guide import Guide
 from dstok.conformance.naive import LONGEST, Cascade, Plain, Textbook, TooLongError, alternatives_of, known_codes
@@ -286,7 +286,7 @@ class _Checks:
     def masks(self) -> Result:
         """Every code point in some contexts, and every few classes from every state; at each level, and plainly."""
         faults = self.differing("shuffles")
-        passes = [(level, SpanPass(make_plain_finder(self.tables))) for level in self.levels()]
+        passes = [(level, SpanPass(make_finder(self.tables).without_cuts())) for level in self.levels()]
         for text in self.texts_of_code_points():
             data = text.encode()
             expected = self.automaton_pass.spans(data)
@@ -315,7 +315,7 @@ class _Checks:
         s = self.sections
         for _ in self.levels():  # at the first level, which has no vectors
             if not len(s["edges"]):
-                return SpanPass(make_plain_finder(self.tables))
+                return SpanPass(make_finder(self.tables).without_cuts())
             scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], self.header.symbols)
             return SpanPass(PieceFinder(scanner))
         raise AssertionError

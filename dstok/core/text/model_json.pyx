@@ -235,7 +235,7 @@ cdef bint read_line(Reader *r, Merge *merge) noexcept nogil:
 cdef bint find_tables(Reader *r, bint inside, Vocabulary found) noexcept nogil:
     """Pass over an object, the file or `inside` the model, and read the model's tables; false if it is broken.
 
-    A table is what begins as one should; of two of one name the last counts.
+    A table is what begins as one should. A second vocabulary is a fault, as each key that is there twice.
     """
     cdef uint8_t key[6]
     cdef Py_ssize_t length
@@ -372,10 +372,8 @@ cdef class Vocabulary:
         one has, then one whose spelling another one has.
         """
         cdef const uint8_t *begin = r.at
-        if self.used:  # another one came before
-            memset(self.places, 0, 4 * self.most)
-            memset(self.slots, 0, 16 * self.most)
-            self.count = self.used = self.size = self.mask = 0
+        if self.vocab_at.at != NULL:  # another one came before
+            return False
         self.fault = self.scan(r)
         if self.fault == NONE:
             while self.mask < 2 * <uint64_t>self.count:
