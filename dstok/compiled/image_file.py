@@ -96,9 +96,9 @@ def read_image(path: StrPath, view: memoryview, digest: Digest | None) -> Image:
         raise ImageError(f"{path}: expected {expected}, found {found}{hint}")
 
     if bytes(view[: len(MAGIC)]) != MAGIC:
-        from dstok.formats.reading import LOOK, what_is  # not needed otherwise
+        from dstok.formats.reading import LOOK, kind_of  # not needed otherwise
 
-        refuse("a dstok image", what_is(bytes(view[:LOOK])), "")
+        refuse("a dstok image", kind_of(bytes(view[:LOOK])), "")
     if len(view) < _FIXED:
         refuse(f"an image of at least {_FIXED} bytes", len(view), ": it is cut short")
     number, length = (int.from_bytes(view[at : at + 4], "little") for at in (8, 12))

@@ -50,7 +50,6 @@ def read_tokenizer_json(
     exactly. Patterns are not checked here: compiling `splits` does that.
     """
     versions = upstream_version(upstream)
-    file: Value
     vocab: Vocabulary
     (file, vocab), parsed = at_once(partial(_read_tables, data), partial(parse_settings, config))
     if {"config", "vocab"} <= file.object().keys() and "model" not in file.object():
