@@ -12,9 +12,11 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from errno import ENOENT
+from functools import partial
 
 from dstok._util.arguments import explained
 from dstok._util.files import StrPath
+from dstok._util.threads import at_once
 from dstok.errors import ArgumentError, ImageError, ModelNotFoundError
 from dstok.formats import MODEL_FILES, NEWEST_UPSTREAM
 from dstok.models import built_in
@@ -140,7 +142,9 @@ def _open(
             return tokenizer_of_image(image)
     except (ImageError, ValueError):  # it is damaged
         kept.remove(key)
-    made = _read(path, encoding, upstream=upstream, verify=verify)
+    # The file is read and hashed at once.
+    made: Tokenizer = at_once(partial(_read, path, encoding, upstream=upstream, verify=verify),
+                              partial(getattr, key, "name"))[0]
     if key.holds(path, encoding, upstream):  # nobody has changed the files meanwhile
         with suppress(MemoryError, RecursionError, ValueError):  # settings may be too deep or too long to write
             kept.write(key, image_bytes_of(made, os.path.abspath(path)))

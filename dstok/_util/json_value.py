@@ -76,7 +76,7 @@ class Value(NamedTuple):
     def array(self) -> list[Value]:
         if not isinstance(self.value, list):
             self.wrong("an array")
-        return [Value(item, join_path(self.path, index)) for index, item in enumerate(self.value)]
+        return [Value(item, f"{self.path}[{index}]") for index, item in enumerate(self.value)]
 
     def text(self) -> str:
         return self.value if isinstance(self.value, str) else self.wrong("a string")

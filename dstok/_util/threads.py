@@ -12,6 +12,8 @@ import _thread
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+from dstok._util.files import available_cpus
+
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 
@@ -49,6 +51,11 @@ class Helpers:
             self.errors[number] = error
         finally:
             self._locks[number].release()
+
+
+def at_once(*tasks: Callable[[], Any]) -> list[Any]:
+    """The results of tasks, by a thread for each as far as there are processors. Raises an exception of a task."""
+    return map_by_threads(lambda task: task(), tasks, min(len(tasks), available_cpus()))
 
 
 def map_by_threads(work: Callable[[Part], Result], parts: Iterable[Part], threads: int) -> list[Result]:

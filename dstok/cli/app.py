@@ -9,6 +9,7 @@ fails, pointed at nothing.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from argparse import ArgumentParser, _SubParsersAction
@@ -25,6 +26,7 @@ from dstok.errors import DstokError, FileError
 
 NAMES = [words for words in COMMANDS if " " not in words]  # without actions, in the order of --help
 INTERRUPTED = 130
+RARELY = 100_000  # objects made between two searches for cycles
 FAULT = 70  # sysexits' EX_SOFTWARE: never 1, which a gate reads as "too many tokens"
 READER_GONE = 141  # 128 + SIGPIPE: a shell shows the same for `cat`
 
@@ -37,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         pressed.append(number)
         raise KeyboardInterrupt
 
+    often = gc.get_threshold()
+    gc.set_threshold(RARELY)  # few objects are in cycles, and the search takes 15 ms of the load of a large model
     cache = os.environ.get("DSTOK_CACHE", "")  # compiled/cache.py: the command, with its children, has one by default
     try:
         os.environ["DSTOK_CACHE"] = cache or "1"
@@ -60,6 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return BAD
     finally:
         os.environ["DSTOK_CACHE"] = cache
+        gc.set_threshold(*often)
+        if argv is None:
+            gc.freeze()  # the end of the process needs no last search
         if signals.getsignal(signals.SIGINT) is press:
             signals.signal(signals.SIGINT, signals.default_int_handler)
 

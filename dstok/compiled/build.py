@@ -10,16 +10,17 @@ cut is where a merge joins: core/split/matrix.h.
 from __future__ import annotations
 
 from array import array
-from functools import cache
+from functools import cache, partial
 
 from dstok._util.json_value import shown
+from dstok._util.threads import at_once
 from dstok.compiled.kernel_selection import NONE, knows_borders
 from dstok.compiled.programs import program_tables
 from dstok.compiled.tables import MATRIX_HEAD, TABLES_FORMAT, Buffer, Header, Kernel, Tables, make_bpe
 from dstok.core.bpe import facts
 from dstok.core.bpe.merge import BPE, CharacterTable
-from dstok.core.bpe.tables import MAX_IDS, MAX_MERGES, build_pairs, live_merges
-from dstok.core.split.character_finder import ASCII_CLASSES, WIDE_CLASSES
+from dstok.core.bpe.tables import MAX_IDS, MAX_MERGES, build_pairs, live_merges, merged_ids
+from dstok.core.split.character_finder import ASCII_CLASSES, WIDE_LETTERS
 from dstok.core.text.model_json import TokenTable
 from dstok.errors import UnsupportedError
 from dstok.formats.byte_alphabet import decoded_bytes, is_spelling
@@ -34,32 +35,31 @@ def build_tables(model: ModelDescription) -> Tables:
     if len(model.tokens) > MAX_IDS or len(model.merges) // 3 > MAX_MERGES:
         raise UnsupportedError(f"more than {MAX_IDS} ids or {MAX_MERGES} merges", "vocab")
     program, shape, lost = program_tables(model.splits, model.unicode_version), model.characters, model.lost_bytes()
-    starts, blob, byte_ids = model.tokens.starts.tobytes(), model.tokens.blob or b"\0", _byte_ids(model)
+    starts, blob, byte_ids = model.tokens.starts, model.tokens.blob or b"\0", _byte_ids(model)
     live, dead = live_merges(model.merges, starts, blob, byte_ids, CharacterTable(starts, blob) if shape else None)
-    ids, table = live[2::3], build_pairs(live)
+    # The first task does not hold the interpreter's lock.
+    table, (atoms, byte_pairs, pair_ids), joined = at_once(
+        partial(build_pairs, live), partial(facts.start_tables, live, starts, blob, byte_ids, shape is not None),
+        partial(facts.joined_characters, live, starts, blob) if shape else tuple)
     if table is None:
         raise UnsupportedError("merges whose pairs collide in the pair table under each of its salts, as none do by "
                                "chance", "merges")
-    # The ids by rank; none if each is the rank plus a constant, as in V3: arithmetic is faster.
-    merged = b"" if ids and ids == array("I", range(ids[0], ids[0] + len(ids))) else ids.tobytes()
     kernel = program.kernel if shape is None else Kernel(NONE, (), program.kernel.edges)
     header = Header(
         [split._asdict() for split in model.splits], model.unicode_version, program.symbols, kernel, byte_ids,
-        facts.is_monotone(live, len(model.tokens)), model.ignore_merges, sorted(model.raw_ids), len(ids),
-        ids[0] if ids else 0, TABLES_FORMAT,
+        facts.is_monotone(live, len(model.tokens)), model.ignore_merges, sorted(model.raw_ids), len(live) // 3,
+        live[2] if live else 0, TABLES_FORMAT,
         [step.stored() for step in model.normalizer], model.trim_offsets, None if shape is None else shape._asdict(),
         model.cuts_texts, model.unknown, [[*lost], unknown_id(model)] if lost else ((), -1),
         cuts_bytes=model.cuts_bytes, word_end=model.word_end)
-    atoms, byte_pairs, pair_ids = facts.start_tables(live, starts, blob, byte_ids, shape is not None)
     sections: dict[str, Buffer] = {
-        "pages": program.pages, "page_numbers": program.page_numbers, "edges": program.edges, "starts": starts,
-        "blob": blob, "merged": merged, "pairs": table[0], "seeds": table[1], "atoms": atoms,
-        "byte_pairs": byte_pairs, "pair_ids": pair_ids,
+        "pages": program.pages, "page_numbers": program.page_numbers, "edges": program.edges,
+        "starts": starts.tobytes(), "blob": blob, "merged": merged_ids(live), "pairs": table[0], "seeds": table[1],
+        "atoms": atoms, "byte_pairs": byte_pairs, "pair_ids": pair_ids,
     }
     bpe = make_bpe(Tables(header, sections))
     sections["direct"], others = facts.direct_tokens(live, bpe, model.raw_ids)
     if shape is not None:
-        joined = facts.joined_characters(live, starts, blob)
         sections |= {"joined": facts.joined_bits(joined), "borders": b"", "shuffles": b"",
                      "matrix": character_matrix(joined, shape.split)}
         header = header._replace(runs=greedy_runs(facts.longest_runs(joined, starts, blob), bpe))
@@ -116,17 +116,15 @@ def _classes() -> tuple[bytes, bytes]:
     """The class of each code point to a matrix, as pages and page numbers.
 
     The classes may be any. These make few bits, because the trainers of such models split their texts by script, digits
-    and white space: ASCII has its classes in the core; beyond it are letters and marks, and others.
+    and white space: ASCII has its classes in the core; beyond it are letters and marks, and others, of class 0.
     """
-    from dstok.regex.alphabet import pages_of  # few models need them
-    from dstok.unicode import MAX_CODE_POINT, CodePointSet, general_category
+    from dstok.unicode import CodePointSet, general_category  # few models need them
+    from dstok.unicode.code_point_set import pages_of
 
-    letters, others = WIDE_CLASSES
     classes = [CodePointSet.from_chars("".join(chr(c) for c in range(128) if ASCII_CLASSES[c] == number))
                for number in range(CLASSES)]
-    wide = CodePointSet.from_ranges([(0x80, MAX_CODE_POINT)])
-    classes[letters] = (general_category("L") | general_category("M")) & wide
-    classes[others] |= wide - classes[letters]
+    wide = (general_category("L") | general_category("M")).ranges
+    classes[WIDE_LETTERS] = CodePointSet.from_ranges([(first, last) for first, last in wide if first >= 128])
     return pages_of(classes)
 
 

@@ -14,11 +14,14 @@ import os
 import stat
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
+from itertools import accumulate
 from typing import NamedTuple
 
 from dstok._util.files import StrPath, file_state, is_own, map_file, open_own, scratch_beside, user_cache_folder
+from dstok._util.objects import lazy
 from dstok.compiled.image_file import IMAGE_FORMAT, read_image
 from dstok.compiled.tables import TABLES_FORMAT, Image
 from dstok.core.check.proofs import checksum
@@ -31,6 +34,7 @@ MAX_FILE = 1 << 28  # bytes of a model's file: hashing a GGUF file of many GB ta
 SETTLED = 10**10  # nanoseconds after which a file is written again at another time, by the clock of any disk
 STALE = 3600  # seconds after which a writer's unfinished file counts as left behind
 ROOMS = ("_util", "compiled", "core", "formats", "regex", "unicode")  # their modules make the tables
+START = 16  # digits of a key that need no file's contents
 NAME = "the cache"  # of an image that is no file of the user's, so that pickles hold its bytes
 
 
@@ -43,20 +47,39 @@ class Entry(NamedTuple):
     last_used: int
 
 
-class Key(NamedTuple):
-    """The name of a model's image; by path the states of the files that were hashed for it, () of one that is missing.
+class Key:
+    """The key of a model's image: `start` for what is known without reading, and then the contents of the files.
 
-    settled: whether the files were written long enough ago, so that writing them again changes their states.
+    states: by path those of the files, () of one that is missing. settled: whether the files were written long enough
+    ago, so that writing them again changes their states.
     """
 
-    name: str
-    states: dict[str, tuple[int, ...]]
-    settled: bool
+    def __init__(self, about: bytes, states: dict[str, tuple[int, ...]], settled: bool) -> None:
+        self._about, self.states, self.settled = about, states, settled
+        self.start = checksum(about).hex()[:START]
+
+    @lazy
+    def name(self) -> str:
+        """Read the files. Return the whole key; "" if a file cannot be read."""
+        from hashlib import sha256  # takes 3 ms
+
+        digest, buffer = sha256(self._about), bytearray(1 << 18)
+        try:
+            for path, state in self.states.items():
+                if state:
+                    digest.update(f"\n{os.path.basename(path)} {state[1]}\n".encode())
+                    with open(path, "rb", buffering=0) as file:
+                        while size := file.readinto(buffer):
+                            digest.update(memoryview(buffer)[:size])
+        except OSError:
+            return ""
+        return self.start + digest.hexdigest()
 
     def holds(self, path: StrPath, *facts: object) -> bool:
         """Whether the key of these files is still this one. Files that were not settled are hashed again."""
         if not self.settled:
-            return (again := key_of(path, *facts)) is not None and again[:2] == self[:2]
+            again = key_of(path, *facts)
+            return again is not None and (again.states, again.name) == (self.states, self.name)
         with suppress(OSError):
             return all(file_state(each) == state for each, state in self.states.items())
         return False
@@ -93,9 +116,14 @@ class Cache:
             self.folder = above and os.path.join(above, "dstok")
 
     def open(self, key: Key) -> Image | None:
-        """The image of that key, its checksum compared; None if there is none. Raises `ImageError`, `ValueError`."""
-        path = self._path(key)
+        """The image of that key, its checksum compared; None if there is none. Raises `ImageError`, `ValueError`.
+
+        The files are read only if an image's name has the key's start.
+        """
         with suppress(OSError):
+            if not any(name.startswith(key.start) for name in os.listdir(self.folder)):
+                return None
+            path = self._path(key)
             with open_own(path) as file:
                 view = map_file(file)
             with suppress(OSError):
@@ -105,12 +133,11 @@ class Cache:
 
     def remove(self, key: Key) -> None:
         """Remove an image that is damaged."""
-        with suppress(OSError):
-            os.unlink(self._path(key))
+        _unlink([self._path(key)])
 
     def write(self, key: Key, data: bytearray) -> None:
         """Keep an image; nothing, if the folder is not this user's alone, or something fails. Removes the oldest."""
-        if len(data) > self.limit or not self._make_folder():
+        if not key.name or len(data) > self.limit or not self._make_folder():
             return
         path, scratch = self._path(key), ""
         try:
@@ -120,8 +147,7 @@ class Cache:
                 file.write(data)
             os.replace(scratch, path)
         except BaseException as error:
-            with suppress(OSError):
-                os.unlink(scratch)
+            _unlink([scratch])
             if not isinstance(error, OSError):
                 raise
         self._make_room(path)
@@ -137,13 +163,8 @@ class Cache:
 
     def clear(self) -> int:
         """Remove everything of the cache's in its folder. Returns the number of images."""
-        removed = 0
-        for end in (".image", ".tmp"):
-            for path, _ in self._files(end):
-                with suppress(OSError):
-                    os.unlink(path)
-                    removed += end == ".image"
-        return removed
+        _unlink(path for path, _ in self._files(".tmp"))
+        return _unlink(path for path, _ in self._files(".image"))
 
     def _path(self, key: Key) -> str:
         return os.path.join(self.folder or "", f"{key.name}.image")
@@ -154,7 +175,7 @@ class Cache:
         with suppress(OSError):
             for each in os.scandir(self.folder) if self.folder and is_own(os.stat(self.folder)) else ():
                 name = each.name.removesuffix(end)
-                ours = name.startswith(".dstok-") if end == ".tmp" else len(name) == 64 and name.isalnum()
+                ours = name.startswith(".dstok-") if end == ".tmp" else len(name) == START + 64 and name.isalnum()
                 if name != each.name and ours and each.is_file(follow_symlinks=False):
                     with suppress(OSError):
                         found.append((each.path, each.stat(follow_symlinks=False)))
@@ -181,17 +202,20 @@ class Cache:
 
     def _make_room(self, newest: str) -> None:
         """Remove the images that were not used for the longest time, and what killed writers have left."""
-        for path, status in self._files(".tmp"):
-            if status.st_mtime < time.time() - STALE:
-                with suppress(OSError):
-                    os.unlink(path)
+        _unlink(path for path, status in self._files(".tmp") if status.st_mtime < time.time() - STALE)
         images = sorted(self._files(".image"), key=lambda each: (each[0] != newest, -each[1].st_mtime))
-        total = 0
-        for path, status in images:
-            total += status.st_size
-            if total > self.limit:
-                with suppress(OSError):
-                    os.unlink(path)
+        totals = accumulate(status.st_size for _, status in images)
+        _unlink(path for (path, _), total in zip(images, totals) if total > self.limit)
+
+
+def _unlink(paths: Iterable[str]) -> int:
+    """Remove files. Returns the number of those that were there and could be removed."""
+    removed = 0
+    for path in paths:
+        with suppress(OSError):
+            os.unlink(path)
+            removed += 1
+    return removed
 
 
 def key_of(path: StrPath, *facts: object) -> Key | None:
@@ -199,37 +223,23 @@ def key_of(path: StrPath, *facts: object) -> Key | None:
 
     None for an image, a pipe, a device, a very large file, and where a file cannot be read.
     """
-    from hashlib import sha256  # not needed for a built-in model
-
     version = sys.modules["dstok"].__version__  # imported already, by all that is imported here
     folder, name = os.path.split(os.fsdecode(path))
+    beside, now = SIDE_FILES if name in MODEL_FILES else (), time.time_ns()
     try:
-        code = _code()
-    except OSError:
-        return None
-    beside = SIDE_FILES if name in MODEL_FILES else ()
-    digest, buffer = sha256(), bytearray(1 << 18)
-    digest.update(repr((version, NEWEST_UPSTREAM, TABLES_FORMAT, IMAGE_FORMAT, sys.byteorder, code,
-                        name if beside else "", facts)).encode("utf-8", "surrogatepass"))
-    now, newest = time.time_ns(), 0
-    try:
-        states = {each: file_state(os.path.join(folder, each)) for each in (name, *beside)}
-        for each, state in states.items():
-            if not state and each != name:
-                continue
-            if not state or not stat.S_ISREG(state[0]) or state[1] > MAX_FILE:
+        states = {(place := os.path.join(folder, each)): file_state(place) for each in (name, *beside)}
+        there = [state for state in states.values() if state]
+        if not all(stat.S_ISREG(state[0]) and state[1] <= MAX_FILE for state in there):
+            return None
+        with open(path, "rb", buffering=0) as file:
+            if file.read(len(IMAGE_MAGIC)) == IMAGE_MAGIC:
                 return None
-            with open(os.path.join(folder, each), "rb", buffering=0) as file:
-                digest.update(f"\n{each} {state[1]}\n".encode())
-                while size := file.readinto(buffer):
-                    if each == name and file.tell() == size and buffer.startswith(IMAGE_MAGIC):
-                        return None
-                    digest.update(memoryview(buffer)[:size])
-            newest = max(newest, *state[-2:])
+        about = (version, NEWEST_UPSTREAM, TABLES_FORMAT, IMAGE_FORMAT, sys.byteorder, _code(),
+                 name if beside else "", facts)
+        return Key(repr(about).encode("utf-8", "surrogatepass"), states,
+                   max(max(state[-2:]) for state in there) < now - SETTLED)
     except (OSError, ValueError):
         return None
-    return Key(digest.hexdigest(), {os.path.join(folder, each): state for each, state in states.items()},
-               newest < now - SETTLED)
 
 
 @cache

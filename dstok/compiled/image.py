@@ -207,26 +207,21 @@ def _of_sizes(image: Image) -> Conditions:
     both = not size["edges"] and not characters and image.header["kernel"]["rules"] == NONE
     ids, merges = size["starts"] // 4 - 1, image.header["merges"]
     least_ids = 1 if "lost" in image.header else 256 - len(NOT_IN_UTF_8)
-    for name, unit, least, most in (
-        ("pages", PAGE, 1, 0x1100), ("edges", 4 * ROW, *((0, 0) if both else (2, MAX_ROWS))),
-        ("starts", 4, least_ids + 1, MAX_IDS + 1),
-        ("pair_ids", 4, 0, NO_PAIR), *([(DEAD, 16, 1, MAX_MERGES - merges)] if DEAD in size else []),
-    ):
-        length = size[name]
-        yield (f"section {name}", length % unit == 0 and least <= length // unit <= most,
-               f"{least} to {most} times {unit} bytes", f"{length} bytes")
     salts = 2 if size["seeds"] % 4 else 4  # bytes of one salt, or two, after the seeds
-    exact = {"pairs": _table_size(8, size["pairs"], MAX_SLOTS),
-             "seeds": _table_size(2, size["seeds"], MAX_SEEDS) + salts,
-             "page_numbers": 2 * 0x1100, "merged": 4 * merges if size["merged"] else 0,
-             "atoms": 0 if characters else 4 << 16, "byte_pairs": 8 << 16,
-             "direct": (ids + 7) // 8, "joined": JOINED_BYTES if size["joined"] or characters else 0,
-             "borders": BORDER_BYTES if size["borders"] else 0}
     if characters:
         pages = size[MATRIX] - MATRIX_HEAD - 2 * 0x1100
         yield ("section matrix", pages % PAGE == 0 and PAGE <= pages <= 0x1100 * PAGE, f"pages of {PAGE} bytes", pages)
-    for name, length in exact.items():
-        yield f"section {name}", size[name] == length, f"{length} bytes", f"{size[name]} bytes"
+    for name, unit, least, most in (
+        ("pages", PAGE, 1, 0x1100), ("page_numbers", 2 * 0x1100, 1, 1),
+        ("edges", 4 * ROW, *((0, 0) if both else (2, MAX_ROWS))), ("starts", 4, least_ids + 1, MAX_IDS + 1),
+        ("pair_ids", 4, 0, NO_PAIR), ("merged", 4 * merges or 1, 0, merges > 0), ("direct", (ids + 7) // 8, 1, 1),
+        ("pairs", _table_size(8, size["pairs"], MAX_SLOTS), 1, 1), ("byte_pairs", 8 << 16, 1, 1),
+        ("seeds", _table_size(2, size["seeds"], MAX_SEEDS) + salts, 1, 1), ("borders", BORDER_BYTES, 0, 1),
+        ("atoms", 4 << 16, not characters, not characters), ("joined", JOINED_BYTES, characters, 1),
+        *([(DEAD, 16, 1, MAX_MERGES - merges)] if DEAD in size else []),
+    ):
+        yield (f"section {name}", size[name] % unit == 0 and least <= size[name] // unit <= most,
+               f"{unit} bytes" if most == 1 else f"{least:d} to {most:d} times {unit} bytes", f"{size[name]} bytes")
 
 
 def _table_size(unit: int, size: int, most: int) -> int:
@@ -251,7 +246,7 @@ def _of_tables(image: Image) -> Conditions:
     if header.characters is None:
         core.check_atoms(bpe, s["atoms"])
     else:
-        joined = joined_characters(live, s["starts"], s["blob"])
+        joined = joined_characters(live, memoryview(s["starts"]).cast("B").cast("I"), s["blob"])
         core.check_matrix(s[MATRIX], s["joined"], header.characters["split"], joined)
     core.check_byte_pairs(bpe, s["byte_pairs"], s["pair_ids"])
     core.check_direct(bpe, s["direct"])

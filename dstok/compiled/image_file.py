@@ -16,10 +16,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from dstok._util.files import StrPath, map_file
 from dstok.compiled.tables import Buffer, Image
+from dstok.core.text.model_json import zeros
 from dstok.errors import ImageError
 from dstok.formats import IMAGE_MAGIC as MAGIC
 from dstok.formats import AddedToken
@@ -34,7 +36,8 @@ AGAIN = "make it again from the tokenizer.json, with this version of dstok"
 _FIXED = len(MAGIC) + 8 + 32
 FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special", "literal")  # bits 0 to 5 of a token's flags
 Digest = Callable[[Buffer], bytes]
-_BITS = [[bool(flags >> bit & 1) for bit in range(len(FLAGS))] for flags in range(1 << len(FLAGS))]
+_BITS = [tuple(bool(flags >> bit & 1) for bit in range(len(FLAGS))) for flags in range(1 << len(FLAGS))]
+_NUMBERS = {bits: flags for flags, bits in enumerate(_BITS)}
 
 
 def sha256_digest(data: Buffer) -> bytes:
@@ -50,7 +53,9 @@ def image_bytes(
 ) -> bytearray:
     """The bytes of an image, with the checksum that `digest` makes of those after it."""
     places = {name: (0, len(data)) for name, data in sections.items()}
-    parts = {"description": header} | ({} if tokenizer is None else {"tokenizer": tokenizer})
+    dumps = partial(json.dumps, sort_keys=True, separators=(",", ":"))
+    before = f'{{"description":{dumps(header)},"sections":'
+    after = "}" if tokenizer is None else f',"tokenizer":{dumps(tokenizer)}}}'
     text = b""
     for _ in range(3):  # the length of the JSON moves the offsets in it; it settles at once
         end = _FIXED + len(text)
@@ -58,8 +63,8 @@ def image_bytes(
             places[name] = (-(-end // PAGE) * PAGE, length)
             end = sum(places[name])
         listed = [[name, *place] for name, place in places.items()]
-        text = json.dumps(parts | {"sections": listed}, sort_keys=True, separators=(",", ":")).encode().ljust(len(text))
-    data = bytearray(end)
+        text = (before + dumps(listed) + after).encode().ljust(len(text))
+    data = zeros(end)
     view = memoryview(data)  # copies each section once
     view[:16] = MAGIC + IMAGE_FORMAT.to_bytes(4, "little") + len(text).to_bytes(4, "little")
     view[_FIXED : _FIXED + len(text)] = text
@@ -91,9 +96,9 @@ def read_image(path: StrPath, view: memoryview, digest: Digest | None) -> Image:
         raise ImageError(f"{path}: expected {expected}, found {found}{hint}")
 
     if bytes(view[: len(MAGIC)]) != MAGIC:
-        from dstok.formats.reading import LOOK, what_is  # not needed otherwise
+        from dstok.formats.reading import LOOK, kind_of  # not needed otherwise
 
-        refuse("a dstok image", what_is(bytes(view[:LOOK])), "")
+        refuse("a dstok image", kind_of(bytes(view[:LOOK])), "")
     if len(view) < _FIXED:
         refuse(f"an image of at least {_FIXED} bytes", len(view), ": it is cut short")
     number, length = (int.from_bytes(view[at : at + 4], "little") for at in (8, 12))
@@ -143,8 +148,8 @@ def pack_added(tokens: tuple[AddedToken, ...]) -> dict[str, list[Any]]:
     >>> pack_added((AddedToken(7, "<think>", lstrip=True),))
     {'id': [7], 'content': ['<think>'], 'flags': [2]}
     """
-    flags = [sum(getattr(t, flag) << bit for bit, flag in enumerate(FLAGS)) for t in tokens]
-    return {"id": [t.id for t in tokens], "content": [t.content for t in tokens], "flags": flags}
+    ids, contents, *flags = zip(*tokens) if tokens else [()] * (2 + len(FLAGS))
+    return {"id": [*ids], "content": [*contents], "flags": [*map(_NUMBERS.__getitem__, zip(*flags))]}
 
 
 def unpack_added(columns: dict[str, list[Any]]) -> tuple[AddedToken, ...]:

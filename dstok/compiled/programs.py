@@ -17,11 +17,10 @@ from os.path import dirname, join
 from typing import TYPE_CHECKING, NamedTuple
 
 from dstok.compiled.kernel_selection import KINDS, NONE
-from dstok.compiled.tables import Buffer, Kernel, Tables
+from dstok.compiled.tables import Buffer, Kernel, Tables, program_finder
 from dstok.core.check.proofs import SOURCES, check_bimachine, check_classes, check_edges
 from dstok.core.split.automaton import MAX_SYMBOLS, Scanner, pack_edges
 from dstok.core.split.finder import Finder
-from dstok.core.split.piece_finder import PieceFinder
 from dstok.errors import ImageError, PatternError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -51,12 +50,7 @@ class ProgramTables(NamedTuple):
 
     def finder(self) -> Finder:
         """The finder of the pieces."""
-        if not self.edges:
-            from dstok.core.split.two_sided import TwoSided  # few patterns need it
-
-            return TwoSided(self.pages, self.page_numbers, self.shuffles)
-        scanner = Scanner(self.pages, self.page_numbers, self.edges, self.symbols)
-        return PieceFinder(scanner, None, self.kernel.rules, bytes(self.kernel.kinds), None, self.shuffles or None)
+        return program_finder(self._asdict(), self.symbols, self.kernel)
 
 
 def program_tables(splits: Sequence[Split], unicode_version: str) -> ProgramTables:

@@ -198,22 +198,22 @@ def make_encoder(tables: Tables, bpe: BPE, size: int, normalizer: Normalizer | N
 
 
 def make_finder(tables: Tables) -> Finder:
-    """The finder of the model's pieces."""
+    """The finder of the model's pieces. It cuts long ones where no token crosses, unless `without_cuts` is called."""
     s, header = tables.sections, tables.header
     if header.characters is not None:
         from dstok.core.split.character_finder import CharacterFinder  # few models need it
 
         return CharacterFinder(s["matrix"], s["joined"], header.characters["split"])
-    if not len(s["edges"]):
+    return program_finder(s, header.symbols, header.kernel)
+
+
+def program_finder(sections: Mapping[str, Buffer], symbols: int, kernel: Kernel) -> Finder:
+    """The finder of the pieces that an automaton or a bimachine cuts; without these sections it makes no safe cuts."""
+    pages, page_numbers, shuffles = sections["pages"], sections["page_numbers"], sections["shuffles"]
+    joined, borders = sections.get("joined") or None, sections.get("borders") or None
+    if not len(sections["edges"]):
         from dstok.core.split.two_sided import TwoSided  # few models need it
 
-        return TwoSided(s["pages"], s["page_numbers"], s["shuffles"], b"\0\1", s["joined"] or None,
-                        s["borders"] or None)
-    scanner = Scanner(s["pages"], s["page_numbers"], s["edges"], header.symbols)
-    return PieceFinder(scanner, s["joined"] or None, header.kernel.rules, bytes(header.kernel.kinds),
-                       s["borders"] or None, s["shuffles"] or None)
-
-
-def make_plain_finder(tables: Tables) -> Finder:
-    """The finder of whole pieces: an encoder's cuts long ones where no token crosses."""
-    return make_finder(tables).without_cuts()
+        return TwoSided(pages, page_numbers, shuffles, b"\0\1", joined, borders)
+    scanner = Scanner(pages, page_numbers, sections["edges"], symbols)
+    return PieceFinder(scanner, joined, kernel.rules, bytes(kernel.kinds), borders, shuffles or None)

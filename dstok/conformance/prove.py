@@ -25,7 +25,7 @@ from dstok._util.arguments import explained
 from dstok._util.objects import lazy
 from dstok.compiled.build import CLASSES, build_tables, describe_tables
 from dstok.compiled.kernel_selection import KINDS, NONE, ROWS, classes_of, find_difference, goes_on_from_cuts
-from dstok.compiled.tables import MATRIX_HEAD, Header, Tables, bare_bpe, make_plain_finder
+from dstok.compiled.tables import MATRIX_HEAD, Header, Tables, bare_bpe, make_finder
 from dstok.conformance import texts as texts_of
 from dstok.conformance.automaton_guide import Guide
 from dstok.conformance.naive import LONGEST, Cascade, Plain, Textbook, TooLongError, alternatives_of, known_codes
@@ -143,6 +143,7 @@ class _Checks:
         self.tokenizer, self.model = tokenizer, tokenizer.inspect()
         self.tables = Tables(Header.read(self.model.description), self.model.tables)
         self.header, self.sections = self.tables.header, self.tables.sections
+        self.tokens = memoryview(self.sections["starts"]).cast("B").cast("I"), self.sections["blob"]
         self.kernel = self.header.kernel
         self.stride = len(self.model.added_tokens) // ADDED + 1  # one added token in so many is tried
 
@@ -284,7 +285,8 @@ class _Checks:
     def masks(self) -> Result:
         """Every code point in some contexts, and every few classes from every state; at each level, and plainly."""
         faults = self.differing("shuffles")
-        (_, automaton), *passes = [(level, SpanPass(make_plain_finder(self.tables))) for level in self.levels()]
+        finders = [(level, make_finder(self.tables).without_cuts()) for level in self.levels()]
+        (_, automaton), *passes = [(level, SpanPass(finder)) for level, finder in finders]
         for text in self.texts_of_code_points():
             data = text.encode()
             expected = automaton.spans(data)
@@ -310,7 +312,7 @@ class _Checks:
     @lazy
     def automaton_pass(self) -> SpanPass:
         """The automaton in the model's tables: at the first level there are no rules and shuffles."""
-        return next(SpanPass(make_plain_finder(self.tables)) for _ in self.levels())
+        return next(SpanPass(make_finder(self.tables).without_cuts()) for _ in self.levels())
 
     def matrix(self) -> Result:
         """The matrix has a bit for each pair of characters that a merge joins: the pairs J of the theorem."""
@@ -318,7 +320,7 @@ class _Checks:
         classes = _class_table(table[pages:], table[MATRIX_HEAD:pages])
         joiner, shape = table[CLASSES], self.tables.characters
         assert shape is not None
-        joined = joined_characters(self.live_array, self.sections["starts"], self.sections["blob"])
+        joined = joined_characters(self.live_array, *self.tokens)
         pairs = {*joined}
         faults = [f"a merge joins U+{left:04X} and U+{right:04X}, and the matrix cuts there"
                   for left, right in ((pair >> 32, pair & 0xFFFFFFFF) for pair in pairs)
@@ -333,9 +335,8 @@ class _Checks:
         live = set(zip(*[iter(self.live_array)] * 3))
         if wrong := live ^ expected:
             faults.append(f"{len(wrong)} merges are live in one way only: {sorted(wrong)[:MOST_FAULTS]}")
-        tokens = self.sections["starts"], self.sections["blob"]
-        again, dead = live_merges(self.tables.merges, *tokens, self.header.byte_ids,
-                                  CharacterTable(*tokens) if self.tables.characters else None)
+        again, dead = live_merges(self.tables.merges, *self.tokens, self.header.byte_ids,
+                                  CharacterTable(*self.tokens) if self.tables.characters else None)
         if again != self.live_array or dead != self.tables.dead:
             faults.append("live and dead merges: expected those found again, found others")
         return f"{len(live):,} live, {len(dead) // 4:,} dead, by all {len(self.textbook.results):,} tokens", faults

@@ -122,9 +122,9 @@ class _Reader:
 
     def metadata(self) -> dict[str, Any]:
         if self.take(4) != MAGIC:
-            from dstok.formats.reading import LOOK, what_is  # not needed otherwise
+            from dstok.formats.reading import LOOK, kind_of  # not needed otherwise
 
-            self.broken(f"expected a GGUF file, found {what_is(self.data[: LOOK])}", 0)
+            self.broken(f"expected a GGUF file, found {kind_of(self.data[: LOOK])}", 0)
         version = self.number("I")
         if version not in VERSIONS:
             self.broken(f"expected GGUF version 2 or 3, little-endian, found {version}", 4)

@@ -16,18 +16,19 @@ from functools import partial
 
 from dstok._util.files import StrPath
 from dstok._util.json_value import read_text
+from dstok.core.text.model_json import read_whole
 from dstok.errors import PatternError, TokenizerFileError, UnsupportedError
 from dstok.formats import GGUF_MAGIC, IMAGE_MAGIC, MODEL_FILES
 from dstok.formats.description import ModelDescription
 
 ADDED_TOKENS = "added_tokens.json"  # beside a tokenizer.model
-
 LOOK = 4096  # bytes of a file that decide its kind
 JSON = "JSON: if it is a tokenizer.json, Tokenizer.from_json loads it"
 RANKS = "a rank file of tiktoken: Tokenizer.from_tiktoken loads it, with the pattern"
 IMAGE = "an image of dstok: dstok.load loads it"
 SENTENCEPIECE = "a .model file of SentencePiece: dstok.load loads it"
 GGUF = "a GGUF file: dstok.load loads it"
+OTHER = "other data"
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _BEGINNINGS = {
     IMAGE_MAGIC: IMAGE,
@@ -50,20 +51,14 @@ def about_file(path: StrPath) -> Iterator[None]:
         raise kind(f"{os.fspath(path)}: {message}", *rest) from None
 
 
-def what_is(start: bytes) -> str:
-    """The kind of a file that begins with `start`, and what to do with it, for an error."""
-    return kind_of(start) or "other data"
-
-
 def refuse_other(start: bytes, own: str, expected: str) -> None:
     """Raises `TokenizerFileError` if the file is known to be something other than `own`, such as `JSON`."""
-    what = kind_of(start)
-    if what not in (own, None):
+    if (what := kind_of(start)) not in (own, OTHER):
         raise TokenizerFileError(f"expected {expected}, found {what}", "byte 0")
 
 
-def kind_of(start: bytes) -> str | None:
-    """`IMAGE`, `GGUF`, `JSON`, `RANKS`, `SENTENCEPIECE`, another known kind in words, or None."""
+def kind_of(start: bytes) -> str:
+    """The kind of a file that begins with `start`, in words for an error: `IMAGE`, `GGUF`, `JSON` and so on."""
     for begin, what in _BEGINNINGS.items():
         if start.startswith(begin):
             return what
@@ -75,7 +70,7 @@ def kind_of(start: bytes) -> str | None:
     if (len(start) >= 6 and start.startswith(b"\n") and start[2:3] == b"\n" and start[3] + 2 <= start[1]
             and start[4 + start[3] : 5 + start[3]] in (b"\x15", b"\x18")):
         return SENTENCEPIECE
-    return RANKS if is_tiktoken(start) else None
+    return RANKS if is_tiktoken(start) else OTHER
 
 
 def is_tiktoken(start: bytes) -> bool:
@@ -91,10 +86,10 @@ def contents(path: StrPath) -> bytes:
     A folder from elsewhere may hold a link to a device that has no end.
     """
     with open(os.fspath(path), "rb") as file:
-        mode = os.fstat(file.fileno()).st_mode
-        if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        status = os.fstat(file.fileno())
+        if stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
             raise TokenizerFileError(f"expected a file, found a device: {os.fspath(path)!r}")
-        return file.read()
+        return read_whole(file, status.st_size)
 
 
 def describe_json_file(path: StrPath, config: StrPath | None, upstream: str) -> ModelDescription:

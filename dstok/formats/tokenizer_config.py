@@ -13,15 +13,26 @@ from typing import Any
 
 from dstok._util.json_value import Value, load_json
 from dstok.core.bpe.tables import MAX_IDS
+from dstok.errors import DstokError
 from dstok.formats.description import TokenizerConfig
 
 
-def read_tokenizer_config(config: str | bytes, id_of: Callable[[str], int | None]) -> TokenizerConfig:
-    """The settings in `config`. Raises `TokenizerFileError`.
+def parse_settings(config: str | bytes | None) -> Value | Exception:
+    """The JSON of a tokenizer_config.json, or its fault: what is wrong with a tokenizer.json is told first."""
+    try:
+        return load_json("{}" if config is None else config, "tokenizer_config.json: ")
+    except DstokError as error:
+        return error
+
+
+def read_tokenizer_config(data: str | bytes | Value | Exception, id_of: Callable[[str], int | None]) -> TokenizerConfig:
+    """The settings in `data`, or in the result of `parse_settings`. Raises `TokenizerFileError`.
 
     A padding or unknown token that is not in the model is None: transformers adds it to the model, and no text has it.
     """
-    settings = load_json(config, "tokenizer_config.json: ")
+    settings = data if isinstance(data, Value | Exception) else parse_settings(data)
+    if isinstance(settings, Exception):
+        raise settings
     found: dict[str, Any] = {}
     for kind in ("bos", "eos", "pad", "unk"):
         token = settings.get(f"{kind}_token")

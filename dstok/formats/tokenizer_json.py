@@ -14,9 +14,11 @@ import json
 from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from dstok._util.json_value import Value, join_path, load_json, shown
+from dstok._util.threads import at_once
 from dstok.core.bpe.tables import MAX_IDS
 from dstok.core.text.model_json import NO_FAULT, TokenTable, Vocabulary, find_any, pack_tokens, scan_model
 from dstok.errors import ArgumentError, TokenizerFileError, UnsupportedError
@@ -24,7 +26,7 @@ from dstok.formats import character_bpe, components
 from dstok.formats.byte_alphabet import BYTE_TO_CHAR, NOT_IN_UTF_8, decoded_bytes, is_spelling, spelling
 from dstok.formats.components import Steps
 from dstok.formats.description import PREFIX_SPACE, WORD_END, AddedToken, ModelDescription, TokenizerConfig
-from dstok.formats.tokenizer_config import read_tokenizer_config
+from dstok.formats.tokenizer_config import parse_settings, read_tokenizer_config
 from dstok.formats.upstream import DIGITS_PATTERN, NEWEST, WORDS_PATTERN, Upstream, upstream_version
 from dstok.regex import Split
 
@@ -47,7 +49,9 @@ def read_tokenizer_json(
     Raises `TokenizerFileError` for a broken file and `UnsupportedError` for one that dstok cannot follow
     exactly. Patterns are not checked here: compiling `splits` does that.
     """
-    versions, (file, vocab) = upstream_version(upstream), _read_tables(data)
+    versions = upstream_version(upstream)
+    vocab: Vocabulary
+    (file, vocab), parsed = at_once(partial(_read_tables, data), partial(parse_settings, config))
     if {"config", "vocab"} <= file.object().keys() and "model" not in file.object():
         from dstok.formats.tekken import describe_tekken  # not needed otherwise
 
@@ -55,7 +59,7 @@ def read_tokenizer_json(
             raise ArgumentError("a tekken.json, whose ids are tiktoken's: no version of upstream reads it", "upstream")
         described = describe_tekken(file)
         ids = {token.content: token.id for token in described.added_tokens}
-        return described if config is None else described._replace(config=read_tokenizer_config(config, ids.get))
+        return described if config is None else described._replace(config=read_tokenizer_config(parsed, ids.get))
     model = file.need("model")
     _check_model_options(model)
     for key in (key for key in file.object() if key not in TOP_LEVEL):
@@ -77,9 +81,9 @@ def read_tokenizer_json(
                  else _describe_bytes(file, cutting, vocab, added, versions))
     finishing = components.steps_of(file.member("post_processor"), "processors")
     trim_offsets, framing = components.read_trimming(finishing), components.read_framing(finishing)
-    settings = TokenizerConfig() if config is None else read_tokenizer_config(config, id_of)
-    settings = settings._replace(framing=framing, truncation=components.read_truncation(file.get("truncation")),
-                                 padding=components.read_padding(file.get("padding")))
+    settings = read_tokenizer_config(parsed, id_of)._replace(
+        framing=framing, truncation=components.read_truncation(file.get("truncation")),
+        padding=components.read_padding(file.get("padding")))
     if settings.unk_id is None and model.get("unk_token") is not None:
         settings = settings._replace(unk_id=id_of(model.need("unk_token").text()))
     return described._replace(config=settings, trim_offsets=trim_offsets, places=PLACES)

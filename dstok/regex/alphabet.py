@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dstok.regex.compile_budget import spend, stage
-from dstok.unicode.code_point_set import CodePointSet
+from dstok.unicode.code_point_set import CodePointSet, pages_of
 
 _SURROGATES = CodePointSet.from_ranges([(0xD800, 0xDFFF)])
 
@@ -47,23 +47,6 @@ class Alphabet:
     def pages(self) -> tuple[bytes, bytes]:
         """The classes' two-stage table for the scanner."""
         return pages_of(self.classes)
-
-
-def pages_of(classes: Iterable[CodePointSet]) -> tuple[bytes, bytes]:
-    """The two-stage table of disjoint classes: (256-byte pages, uint16 page number per code point >> 8).
-
-    `pages[numbers[c >> 8] * 256 + (c & 255)]` is the class of code point c; one that is in none gets class 0.
-    """
-    flat = bytearray(0x110000)
-    for number, members in enumerate(classes):
-        for first, last in members.ranges:
-            flat[first : last + 1] = bytes([number]) * (last - first + 1)
-    distinct: dict[bytes, int] = {}
-    numbers = bytearray()
-    for at in range(0, 0x110000, 256):
-        number = distinct.setdefault(bytes(flat[at : at + 256]), len(distinct))
-        numbers += number.to_bytes(2, "little")
-    return b"".join(distinct), bytes(numbers)
 
 
 @stage("dividing the characters into classes")

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from dstok._util.arguments import explained, thread_count, whole_number
 from dstok._util.json_value import shown
 from dstok.compiled.build import build_tables
-from dstok.compiled.tables import make_bpe, make_plain_finder
+from dstok.compiled.tables import make_bpe, make_finder
 from dstok.core.counts.merge_loop import MergeLoop, id_counts
 from dstok.core.text.model_json import pack_tokens
 from dstok.errors import ArgumentError, UnsupportedError
@@ -122,7 +122,7 @@ def retrain(
         chat_template=model.config.chat_template, chat_templates=model.config.chat_templates)
     base = base._replace(model=base.model._replace(config=config))
     base.check(trainer)
-    with counted(make_plain_finder(tok._tables), tok._normalizer, texts, num_threads, memory) as rows:
+    with counted(make_finder(tok._tables).without_cuts(), tok._normalizer, texts, num_threads, memory) as rows:
         return tokenizer_of_description(base.trained(learn(rows, trainer, memory=memory, num_threads=num_threads)))
 
 

@@ -205,3 +205,20 @@ class CodePointSet:
 def range_text(first: int, last: int) -> str:
     """A range in the form of Unicode's files: "U+0041..U+005A", for one code point "U+00AA"."""
     return f"U+{first:04X}" if first == last else f"U+{first:04X}..U+{last:04X}"
+
+
+def pages_of(classes: Iterable[CodePointSet]) -> tuple[bytes, bytes]:
+    """The two-stage table of disjoint classes: (256-byte pages, uint16 page number per code point >> 8).
+
+    `pages[numbers[c >> 8] * 256 + (c & 255)]` is the class of code point c; one that is in none gets class 0.
+    """
+    flat = bytearray(0x110000)
+    for number, members in enumerate(classes):
+        for first, last in members.ranges:
+            flat[first : last + 1] = bytes([number]) * (last - first + 1)
+    distinct: dict[bytes, int] = {}
+    numbers = bytearray()
+    for at in range(0, 0x110000, 256):
+        number = distinct.setdefault(bytes(flat[at : at + 256]), len(distinct))
+        numbers += number.to_bytes(2, "little")
+    return b"".join(distinct), bytes(numbers)

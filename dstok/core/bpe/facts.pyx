@@ -1,6 +1,6 @@
 """Facts about a model's tokens and live merges that its tables hold: each is one pass over them.
 
-In: live merges, flat (left, right, merged id by rank), and the tokens: token i is blob[starts[i]:starts[i + 1]]. Out:
+In: live merges, flat (left, right, merged id by rank), and the tokens: token i is b[s[i]:s[i + 1]]. Out:
 the symbols that merging starts from (merge_loops.h), the ids that merging makes, the bits of safe cuts and borders, the
 rows of a matrix. Invariant: merging gives the same ids from these symbols as from single bytes: docs/proofs_ids.md,
 "Sections". A pair of characters without a bit may be cut ("Safe cuts"); two pairs with one hash only lose a cut.
@@ -63,15 +63,14 @@ def is_monotone(const uint32_t[::1] live not None, Py_ssize_t ids) -> bool:
 
 
 def start_tables(
-    const uint32_t[::1] live not None, starts, blob, byte_ids: Sequence[int], bint characters=False
+    const uint32_t[::1] live not None, const uint32_t[::1] s not None, const uint8_t[::1] b not None,
+    byte_ids: Sequence[int], bint characters=False
 ) -> tuple[bytes, bytes, bytes]:
     """Return the symbols that merging may start from: `atoms`, `byte_pairs` and `pair_ids` of a StartTable.
 
     The first are the characters of the BMP that are settled tokens (uint32[0x10000]: id + 1, or 0), the others the
     first 65,535 merges of two bytes to settled tokens. A model of `characters` has no such atoms, and no torn borders.
     """
-    cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
-    cdef const uint8_t[::1] b = memoryview(blob).cast("B")
     cdef Py_ssize_t ids = s.shape[0] - 1, count = live.shape[0] // 3, rank, pair, left, right, i
     cdef int32_t[::1] byte_of = array("i", [-1]) * ids, merged = array("i", [count]) * ALL
     cdef int32_t[::1] before = array("i", [count]) * ALL, after = array("i", [count]) * ALL
@@ -179,15 +178,14 @@ def direct_tokens(
     return bytes(bits), others
 
 
-def border_bits(ids: array[int], starts, blob) -> bytearray:
+def border_bits(ids: array[int], const uint32_t[::1] s not None, const uint8_t[::1] b not None) -> bytearray:
     """Return two bitmaps of the BMP, the last characters of these tokens and the first ones: not to cut after, before.
 
     U+FFFD stands for bytes that are no character. With `ignore_merges` a whole piece may be a token that merging cannot
     build, and a cut must not create such a part. So no cut is before the first character of such a token, and no first
     cut of a piece is after its last character.
     """
-    cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I"), tokens = ids
-    cdef const uint8_t[::1] b = memoryview(blob).cast("B")
+    cdef const uint32_t[::1] tokens = ids
     cdef Py_ssize_t i, at, width
     cdef uint32_t c = 0, token
     bits = bytearray(BORDER_BYTES)
@@ -212,7 +210,7 @@ cdef void put_border(uint8_t[::1] bits, const uint8_t *p, Py_ssize_t size, Py_ss
         put(bits, first + c)
 
 
-def joined_pairs(starts, blob, bytearray borders=None) -> bytes:
+def joined_pairs(const uint32_t[::1] s not None, const uint8_t[::1] b not None, bytearray borders=None) -> bytes:
     """Build the bitmap of the pairs of cuttable characters that a token may span.
 
     Cuttable characters take three bytes each, so around a border inside a token at most three bytes on either side
@@ -220,8 +218,6 @@ def joined_pairs(starts, blob, bytearray borders=None) -> bytes:
     as a4 | ed, has pairs of 400 and 2,000 characters, and the bits for all these pairs would fill the bitmap of Qwen's
     tokens. With `borders` (`border_bits`), only the characters after the border get bits, and `borders` holds these.
     """
-    cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
-    cdef const uint8_t[::1] b = memoryview(blob).cast("B")
     cdef Py_ssize_t i, j, k, at, before, after, lefts, rights
     cdef uint32_t[WIDEST] left, right
     cdef const uint8_t *p
@@ -274,13 +270,13 @@ cdef Py_ssize_t characters_with(const uint8_t *part, Py_ssize_t size, bint first
     return count
 
 
-def joined_characters(const uint32_t[::1] live not None, starts, blob) -> array[int]:
+def joined_characters(
+    const uint32_t[::1] live not None, const uint32_t[::1] s not None, const uint8_t[::1] b not None
+) -> array[int]:
     """Return the pair of characters at the border of each merge, left << 32 | right, as array("Q").
 
     Raises `ValueError` for a side that does not end or begin with a whole character.
     """
-    cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
-    cdef const uint8_t[::1] b = memoryview(blob).cast("B")
     cdef Py_ssize_t i, at, end
     cdef uint32_t left = 0, right = 0
     pairs = array("Q", [0]) * (live.shape[0] // 3)
@@ -345,13 +341,13 @@ def matrix_rows(
     return bytes(rows)
 
 
-def longest_runs(const uint64_t[::1] pairs not None, starts, blob) -> dict[int, int]:
+def longest_runs(
+    const uint64_t[::1] pairs not None, const uint32_t[::1] s not None, const uint8_t[::1] b not None
+) -> dict[int, int]:
     """Return the characters whose runs merge apart from all else: for each one the length of the longest token.
 
     They are ASCII characters but the space that merges join only with themselves. `pairs`: of `joined_characters`.
     """
-    cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
-    cdef const uint8_t[::1] b = memoryview(blob).cast("B")
     cdef bint[128] twice = [False] * 128, mixed = [False] * 128
     cdef Py_ssize_t[128] longest = [0] * 128
     cdef Py_ssize_t i, at

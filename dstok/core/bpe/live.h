@@ -63,21 +63,28 @@ static inline int64_t merge_index(MergeIndex *m) {
     return 0;
 }
 
+/* How a token is made. */
+typedef struct {
+    uint32_t built;    /* rank + 1 of the live merge of a token that is built by rising ranks, 0 of a symbol */
+    uint32_t sides[2]; /* of that merge */
+    uint32_t length;   /* in bytes */
+} Way;
+
 /* The facts about each token that are known so far, by its id. */
 typedef struct {
-    uint32_t *live;  /* the rank of the live merge, or NO_RANK; LIVE_UNKNOWN: not found yet */
-    uint32_t *built; /* rank + 1 of the live merge of a token that is built by rising ranks, 0 of a symbol */
-    uint32_t *last;  /* rank + 1 of the last merge that makes the token */
+    uint32_t *live; /* the rank of the live merge, or NO_RANK; LIVE_UNKNOWN: not found yet */
+    uint32_t *last; /* rank + 1 of the last merge that makes the token */
+    Way *ways;
 } Known;
 
 #define UNBUILT 0xFFFFFFFFu
 #define PENDING 0xFFFFFFFEu /* unbuilt, and a merge was met whose sides are no symbols yet */
 
 /* Writes to `spine` a token, its outer part (side 1: the right one) and so on, down to a symbol. Returns their number. */
-static inline int64_t spine_of(const MergeIndex *m, const Known *k, uint32_t token, int side, uint32_t *spine) {
+static inline int64_t spine_of(const Known *k, uint32_t token, int side, uint32_t *spine) {
     int64_t count = 0;
-    for (spine[count++] = token; k->built[token]; spine[count++] = token)
-        token = m->merges[3 * (int64_t)(k->built[token] - 1) + side];
+    for (spine[count++] = token; k->ways[token].built; spine[count++] = token)
+        token = k->ways[token].sides[side];
     return count;
 }
 
@@ -87,13 +94,13 @@ static inline int stay_apart(const MergeIndex *m, const Known *k, const uint32_t
                              int64_t right) {
     for (int64_t i = left, j = right; i > 1 || j > 1;) { /* all lines at once: most merges look at several */
         __builtin_prefetch(m->slots + index_home(m, a[i - 1], b[j - 1]));
-        if (i > 1 && (j == 1 || k->built[a[i - 2]] <= k->built[b[j - 2]]))
+        if (i > 1 && (j == 1 || k->ways[a[i - 2]].built <= k->ways[b[j - 2]].built))
             i--;
         else
             j--;
     }
     while (left > 1 || right > 1) {
-        uint32_t next_left = left > 1 ? k->built[a[left - 2]] : UNBUILT, next_right = right > 1 ? k->built[b[right - 2]] : UNBUILT;
+        uint32_t next_left = left > 1 ? k->ways[a[left - 2]].built : UNBUILT, next_right = right > 1 ? k->ways[b[right - 2]].built : UNBUILT;
         uint32_t across = index_rank(m, a[left - 1], b[right - 1]);
         if (next_left <= next_right ? across + 1 < next_left : across + 1 <= next_right)
             return 0;
@@ -115,7 +122,7 @@ static inline uint32_t last_merge(const MergeIndex *m, const StartTable *start, 
 
 /* Whether merging never makes the token of its own bytes: it has no merges, or none at `rank` or above that could. */
 static inline int is_never_made(const Known *k, uint32_t token, int64_t rank) {
-    return k->built[token] >= PENDING &&
+    return k->ways[token].built >= PENDING &&
            (k->live[token] == NO_RANK || (k->live[token] == LIVE_UNKNOWN && k->last[token] <= rank));
 }
 
@@ -124,20 +131,20 @@ static inline int is_never_made(const Known *k, uint32_t token, int64_t rank) {
 static inline void know_symbols(const MergeIndex *m, const StartTable *start, const uint32_t *starts,
                                 const uint8_t *blob, int64_t ids, Known *k) {
     memset(k->live, 0xFF, (size_t)ids * 4);
-    memset(k->built, 0xFF, (size_t)ids * 4);
     memset(k->last, 0, (size_t)ids * 4);
     for (int64_t rank = 0; rank < m->count; rank++)
         k->last[m->merges[3 * rank + 2]] = (uint32_t)rank + 1;
     for (int64_t i = 0; i < ids; i++) {
         uint32_t symbols[4], length = starts[i + 1] - starts[i];
         const uint8_t *text = blob + starts[i];
+        k->ways[i] = (Way){UNBUILT, {0, 0}, length};
         if (length == 0 || length > 4 || start_symbols(start, text, length, symbols) != 1 || symbols[0] != (uint32_t)i)
             continue;
         if (start->wide.ids && length == 1 && text[0] >= 0x80)
             k->last[i] = UNBUILT;
         else {
             k->live[i] = NO_RANK;
-            k->built[i] = 0;
+            k->ways[i].built = 0;
         }
     }
 }
@@ -152,27 +159,28 @@ static inline int64_t find_live(const MergeIndex *m, const StartTable *start, co
     know_symbols(m, start, starts, blob, ids, k);
     for (int64_t rank = 0; rank < m->count; rank++) {
         const uint32_t *merge = m->merges + 3 * rank;
-        uint32_t left = merge[0], right = merge[1], made = merge[2], length = starts[made + 1] - starts[made];
-        int built = k->built[left] < PENDING && k->built[right] < PENDING &&
-                    length == starts[left + 1] - starts[left] + starts[right + 1] - starts[right];
+        uint32_t left = merge[0], right = merge[1], made = merge[2];
+        const Way *one = k->ways + left, *other = k->ways + right;
+        Way *whole = k->ways + made;
+        int built = one->built < PENDING && other->built < PENDING && whole->length == one->length + other->length;
         steps += STEPS_A_MERGE;
         if (k->live[made] != LIVE_UNKNOWN)
             continue;
-        if (!scratch_grow(&scratch, length)) {
+        if (!scratch_grow(&scratch, whole->length)) {
             alive = -1;
             break;
         }
-        if (built && steps >= length) { /* spines are no longer than their tokens */
-            int64_t a = spine_of(m, k, left, 1, scratch.ids), b = spine_of(m, k, right, 0, scratch.next);
+        if (built && steps >= whole->length) { /* spines are no longer than their tokens */
+            int64_t a = spine_of(k, left, 1, scratch.ids), b = spine_of(k, right, 0, scratch.next);
             steps -= a + b;
             if (stay_apart(m, k, scratch.ids, a, scratch.next, b)) {
                 k->live[made] = (uint32_t)rank;
-                k->built[made] = (uint32_t)rank + 1;
+                *whole = (Way){(uint32_t)rank + 1, {left, right}, whole->length};
             }
         } else if (!is_never_made(k, left, rank) && !is_never_made(k, right, rank))
-            k->built[made] = PENDING;
-        if (k->built[made] == PENDING && k->last[made] == rank + 1) {
-            uint32_t last = last_merge(m, start, blob + starts[made], length, &scratch);
+            whole->built = PENDING;
+        if (whole->built == PENDING && k->last[made] == rank + 1) {
+            uint32_t last = last_merge(m, start, blob + starts[made], whole->length, &scratch);
             k->live[made] = last != NO_RANK && index_merged(m, last) == made ? last : NO_RANK;
         }
         alive += k->live[made] < NO_RANK;

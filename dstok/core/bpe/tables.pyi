@@ -8,11 +8,12 @@ MAX_IDS: int
 MAX_MERGES: int
 MAX_SLOTS: int
 def live_merges(
-    merges: array[int],
-    starts: Any,
-    blob: Any,
+    m: Any,
+    s: Any,
+    b: bytes | bytearray | memoryview,
     byte_ids: Sequence[int],
     characters: CharacterTable | None = None,
 ) -> tuple[array[int], array[int]]: ...
+def merged_ids(live: array[int]) -> bytes: ...
 def all_merges(live: array[int], dead: array[int]) -> array[int]: ...
 def build_pairs(merges: array[int]) -> tuple[bytes, bytes] | None: ...

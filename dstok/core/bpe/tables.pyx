@@ -23,16 +23,24 @@ from dstok.core.bpe.merge cimport (
 from array import array
 from os import urandom
 
+from dstok.core.text.model_json import uint32s
+
+cdef extern from "cpu/platform.h":
+    void *huge_zeroed(size_t size) noexcept nogil
+    void huge_free(void *memory, size_t size) noexcept nogil
+
 cdef extern from "bpe/live.h":
     ctypedef struct MergeIndex:
         const uint32_t *merges
         Py_ssize_t count
         uint64_t *slots
         uint64_t mask, seed
+    ctypedef struct Way:
+        pass
     ctypedef struct Known:
         uint32_t *live
-        uint32_t *built
         uint32_t *last
+        Way *ways
     Py_ssize_t merge_index(MergeIndex *m) noexcept nogil
     void prefetch "__builtin_prefetch"(const void *) noexcept nogil
     uint32_t index_rank(const void *m, uint32_t left, uint32_t right) noexcept nogil
@@ -55,17 +63,15 @@ MAX_SLOTS = 1 << 25    # two for each of MAX_MERGES
 
 
 def live_merges(
-    merges: array[int], starts, blob, byte_ids: Sequence[int], CharacterTable characters=None
+    const uint32_t[::1] m not None, const uint32_t[::1] s not None, const uint8_t[::1] b not None,
+    byte_ids: Sequence[int], CharacterTable characters=None
 ) -> tuple[array[int], array[int]]:
-    """Return the live ones of flat `merges` (left, right, merged, by rank); the dead ones (rank, left, right, merged).
+    """Return the live ones of merges (left, right, merged, by rank); the dead ones (rank, left, right, merged).
 
-    Token i is blob[starts[i]:starts[i + 1]]. `characters`: of a model of characters. Raises `ValueError` if a pair is
-    there twice.
+    Token i is b[s[i]:s[i + 1]]. `characters`: of a model of characters. Raises `ValueError` if a pair is there twice.
     """
-    cdef const uint32_t[::1] m = merges
-    cdef const uint32_t[::1] s = memoryview(starts).cast("B").cast("I")
-    cdef const uint8_t[::1] b = memoryview(blob).cast("B")
     cdef const uint32_t[::1] bytes_to_ids = array("I", byte_ids)
+    cdef uint32_t[::1] kept, left_out
     cdef StartTable start
     cdef Py_ssize_t ids = s.shape[0] - 1, count = m.shape[0] // 3, alive = 0, rank, again, to = 0
     cdef uint64_t mask = 15
@@ -73,35 +79,52 @@ def live_merges(
         return array("I"), array("I")
     while mask < 2 * <uint64_t>count:
         mask = 2 * mask + 1
-    cdef uint64_t[::1] slots = array("Q", [0]) * (mask + 1)
-    cdef uint32_t[::1] known = array("I", [0]) * (3 * ids)
-    cdef MergeIndex index = MergeIndex(&m[0], count, &slots[0], mask, int.from_bytes(urandom(8), "little"))
-    cdef Known k = Known(&known[0], &known[ids], &known[2 * ids])
+    cdef size_t room = 8 * (mask + 1) + (sizeof(Way) + 8) * ids
+    cdef uint64_t *slots = <uint64_t *>huge_zeroed(room)
+    cdef Way *ways = <Way *>(slots + mask + 1)
+    cdef uint32_t *ranks = <uint32_t *>(ways + ids)
+    cdef MergeIndex index = MergeIndex(&m[0], count, slots, mask, int.from_bytes(urandom(8), "little"))
+    cdef Known k = Known(ranks, ranks + ids, ways)
+    if slots == NULL:
+        raise MemoryError
     memset(&start, 0, sizeof(start))
     start.bytes = &bytes_to_ids[0]
     if characters is not None:
         characters.open(&start)
-    with nogil:
-        again = merge_index(&index)
-        if not again:
-            alive = find_live(&index, &start, &s[0], &b[0], ids, &k)
-    if again:
-        rank = index_rank(&index, m[3 * again], m[3 * again + 1])
-        raise ValueError(f"expected each pair once, found merge {rank} again as merge {again}")
-    if alive < 0:
-        raise MemoryError
-    live, dead = array("I", [0]) * (3 * alive), array("I", [0]) * (4 * (count - alive))
-    cdef uint32_t[::1] kept = live, left_out = dead
-    alive = 0
-    for rank in range(count):
-        if k.live[m[3 * rank + 2]] == <uint32_t>rank:
-            memcpy(&kept[alive], &m[3 * rank], 12)
-            alive += 3
-        else:
-            left_out[to] = <uint32_t>rank
-            memcpy(&left_out[to + 1], &m[3 * rank], 12)
-            to += 4
-    return live, dead
+    try:
+        with nogil:
+            again = merge_index(&index)
+            if not again:
+                alive = find_live(&index, &start, &s[0], &b[0], ids, &k)
+        if again:
+            rank = index_rank(&index, m[3 * again], m[3 * again + 1])
+            raise ValueError(f"expected each pair once, found merge {rank} again as merge {again}")
+        if alive < 0:
+            raise MemoryError
+        live, dead = uint32s(3 * alive), uint32s(4 * (count - alive))
+        kept, left_out = live, dead
+        alive = 0
+        for rank in range(count):
+            if ranks[m[3 * rank + 2]] == <uint32_t>rank:
+                memcpy(&kept[alive], &m[3 * rank], 12)
+                alive += 3
+            else:
+                left_out[to] = <uint32_t>rank
+                memcpy(&left_out[to + 1], &m[3 * rank], 12)
+                to += 4
+        return live, dead
+    finally:
+        huge_free(slots, room)
+
+
+def merged_ids(live: array[int]) -> bytes:
+    """Return the products of flat `live` by rank; nothing if each is the rank plus a constant: arithmetic is faster."""
+    cdef const uint32_t[::1] m = live
+    cdef Py_ssize_t i
+    for i in range(2, m.shape[0], 3):
+        if m[i] != m[2] + i // 3:
+            return live[2::3].tobytes()
+    return b""
 
 
 def all_merges(live: array[int], dead: array[int]) -> array[int]:
@@ -204,27 +227,30 @@ cdef bytes _place(const uint32_t[::1] m, tuple sorted_buckets, Py_ssize_t slots,
     cdef uint32_t seed, rank
     cdef uint32_t[CROWD] found
     cdef Py_ssize_t number, i, at = 0
-    memset(table, 0xFF, 8 * slots)
-    for number in range(buckets.shape[0]):
-        for i in range(at + AHEAD, min(at + AHEAD + sizes[number], ranks.shape[0])):
-            prefetch(&m[0] + 3 * <size_t>ranks[i])
-        for seed in range(SEEDS):
+    cdef bint well = True
+    with nogil:
+        memset(table, 0xFF, 8 * slots)
+        for number in range(buckets.shape[0]):
+            for i in range(at + AHEAD, min(at + AHEAD + sizes[number], ranks.shape[0])):
+                prefetch(&m[0] + 3 * <size_t>ranks[i])
+            for seed in range(SEEDS):
+                for i in range(sizes[number]):
+                    rank = ranks[at + i]
+                    found[i] = pair_slot(m[3 * rank], m[3 * rank + 1], seed, mix, slot_shift)
+                    if taken[found[i] >> 6] >> (found[i] & 63) & 1:
+                        break
+                    taken[found[i] >> 6] |= <uint64_t>1 << (found[i] & 63)
+                else:
+                    break
+                while i:
+                    i -= 1
+                    taken[found[i] >> 6] &= ~(<uint64_t>1 << (found[i] & 63))
+            else:
+                well = False
+                break
+            seeds[buckets[number]] = <uint16_t>seed
             for i in range(sizes[number]):
                 rank = ranks[at + i]
-                found[i] = pair_slot(m[3 * rank], m[3 * rank + 1], seed, mix, slot_shift)
-                if taken[found[i] >> 6] >> (found[i] & 63) & 1:
-                    break
-                taken[found[i] >> 6] |= <uint64_t>1 << (found[i] & 63)
-            else:
-                break
-            while i:
-                i -= 1
-                taken[found[i] >> 6] &= ~(<uint64_t>1 << (found[i] & 63))
-        else:
-            return None
-        seeds[buckets[number]] = <uint16_t>seed
-        for i in range(sizes[number]):
-            rank = ranks[at + i]
-            table[found[i]] = ((<uint64_t>m[3 * rank] << ID_BITS | m[3 * rank + 1]) << RANK_BITS) | rank
-        at += sizes[number]
-    return made
+                table[found[i]] = ((<uint64_t>m[3 * rank] << ID_BITS | m[3 * rank + 1]) << RANK_BITS) | rank
+            at += sizes[number]
+    return made if well else None

@@ -133,6 +133,17 @@ static inline void *huge_alloc(size_t size) {
 #endif
 }
 
+/* Asks for large pages under memory that was not written yet. */
+static inline void huge_advise(void *memory, size_t size) {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    size_t first = ((size_t)memory + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1), end = (size_t)memory + size;
+    if (first < end)
+        madvise((void *)first, (end - first) & ~(HUGE_PAGE - 1), MADV_HUGEPAGE);
+#else
+    (void)memory, (void)size;
+#endif
+}
+
 /* Does what `realloc` does, for memory with `used` bytes: glibc would copy them to small pages. */
 static inline void *huge_grown(void *memory, size_t used, size_t size) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)

@@ -3,7 +3,7 @@ from dstok.core.split.finder import Finder
 from typing import Any
 
 ASCII_CLASSES: bytes
-WIDE_CLASSES: tuple[int, int]
+WIDE_LETTERS: int
 
 class CharacterFinder(Finder):
     pass

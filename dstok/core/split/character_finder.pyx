@@ -12,7 +12,7 @@ from dstok.core.text.utf8 cimport code_point
 
 # The classes of the matrix kernel: one for each ASCII character; that of letters beyond ASCII, of all other characters.
 ASCII_CLASSES = bytes([matrix_ascii(b) for b in range(128)])
-WIDE_CLASSES = (MATRIX_WIDE, MATRIX_OTHER)
+WIDE_LETTERS = MATRIX_WIDE
 
 
 @cython.final

@@ -67,14 +67,23 @@ static inline uint64_t hash_word(uint64_t seed, uint64_t word) {
     return hash_end(hash_fold(seed ^ word, hash_factor(seed)));
 }
 
+/* Fewer than eight bytes, zeros after them: without a copy to memory that a read of eight bytes would wait for. */
+static inline uint64_t short_word(const uint8_t *bytes, int64_t length) {
+    uint32_t first, last;
+    int64_t half = length / 2, end = length - 1; /* the places of some bytes may be one */
+    if (length < 4)
+        return length ? bytes[0] | (uint64_t)bytes[half] << 8 * half | (uint64_t)bytes[end] << 8 * end : 0;
+    memcpy(&first, bytes, 4);
+    memcpy(&last, bytes + length - 4, 4);
+    return first | (uint64_t)last << 8 * (length - 4);
+}
+
 /* The hash of any bytes, eight at a time; the last eight may overlap those before. `seed` is random where others choose
  * the bytes and no look-up may be slow, else 0. */
 static inline uint64_t hash_bytes(uint64_t seed, const uint8_t *bytes, int64_t length) {
     uint64_t hash = seed ^ (uint64_t)length, factor = hash_factor(seed), word = 0;
-    if (length < WORD) {
-        memcpy(&word, bytes, (size_t)length);
-        return hash_end(hash_fold(hash ^ word, factor));
-    }
+    if (length < WORD)
+        return hash_end(hash_fold(hash ^ short_word(bytes, length), factor));
     for (int64_t at = 0; at < length; at += WORD) {
         memcpy(&word, bytes + (at + WORD < length ? at : length - WORD), WORD);
         hash = hash_fold(hash ^ word, factor);

@@ -8,10 +8,13 @@ Source: RFC 8259.
 """
 
 cimport cython
+from cpython cimport array as arrays
+from cpython.buffer cimport PyBUF_WRITE
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndSize
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int16_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memcmp, memcpy, memmove, memset
 
 from dstok.core.cpu.level cimport Implementation, chosen
@@ -25,7 +28,12 @@ from os import urandom
 
 from dstok.errors import UnsupportedError
 
-cdef extern from *:
+cdef extern from "cpu/platform.h":
+    void *huge_zeroed(size_t size) noexcept nogil
+    void huge_free(void *memory, size_t size) noexcept nogil
+    void huge_advise(void *memory, size_t size) noexcept nogil
+    int trailing "__builtin_ctzll"(uint64_t) noexcept nogil
+    const uint64_t EACH "0x0101010101010101ull"  # times a byte: that byte eight times
     void prefetch "__builtin_prefetch"(const void *) noexcept nogil  # a third of the time is waiting for memory
 
 NO_FAULT = -1
@@ -37,6 +45,8 @@ cdef enum:
     NONE = -1
     ALPHABET = 0x144  # above the code points of the byte-level alphabet
     HEAD = 8          # bytes of an id and a length before each spelling
+    COPY = 16         # bytes that are copied at once
+    BATCH = 32        # merges that are looked up together
     AHEAD = 16        # look-ups between the fetch of a line and its use
 
 
@@ -48,9 +58,9 @@ cdef struct Reader:
 
 cdef struct Merge:
     # A merge that was read: both texts, the length of the first and of both, its number, and the slots to look in.
-    const uint8_t *text
+    uint8_t *text
     Py_ssize_t middle, length, number
-    uint64_t left, right
+    uint64_t left, right, whole
 
 
 cdef inline uint32_t word(const uint8_t *p) noexcept nogil:
@@ -59,9 +69,19 @@ cdef inline uint32_t word(const uint8_t *p) noexcept nogil:
     return found
 
 
+cdef inline uint64_t eight(const uint8_t *p) noexcept nogil:
+    cdef uint64_t found
+    memcpy(&found, p, sizeof(found))
+    return found
+
+
 cdef inline void skip_blanks(Reader *r) noexcept nogil:
+    cdef uint64_t others
     while r.at < r.end and (r.at[0] == c" " or r.at[0] == c"\n" or r.at[0] == c"\r" or r.at[0] == c"\t"):
         r.at += 1
+        if r.end - r.at >= 8:  # files are indented: several spaces at once
+            others = eight(r.at) ^ EACH * c" "
+            r.at += trailing(others) >> 3 if others else 8
 
 
 cdef inline bint takes(Reader *r, uint8_t sign) noexcept nogil:
@@ -114,6 +134,21 @@ cdef int64_t escaped(Reader *r) noexcept nogil:
     return 0x10000 + ((code & 0x3FF) << 10 | (low & 0x3FF)) if low >> 10 == 0x37 else -1
 
 
+cdef inline const uint8_t *plain_end(const uint8_t *at, const uint8_t *end) noexcept nogil:
+    """Return the first quote, backslash or control character, or the end."""
+    cdef uint64_t w, quotes, slashes, found
+    while end - at >= 8:  # the lowest high bit that is found is that of the first such byte
+        w = eight(at)
+        quotes, slashes = w ^ EACH * c'"', w ^ EACH * c"\\"
+        found = ((quotes - EACH) & ~quotes | (slashes - EACH) & ~slashes | (w - EACH * 0x20) & ~w) & EACH * 0x80
+        if found:
+            return at + (trailing(found) >> 3)
+        at += 8
+    while at < end and at[0] >= 0x20 and at[0] != c'"' and at[0] != c"\\":
+        at += 1
+    return at
+
+
 cdef bint read_string(Reader *r, uint8_t *out, Py_ssize_t room, Py_ssize_t *length) noexcept nogil:
     """Read a JSON string as UTF-8, with its length; false if it is none. Writes only what the room holds."""
     cdef uint8_t unit[4]
@@ -126,10 +161,11 @@ cdef bint read_string(Reader *r, uint8_t *out, Py_ssize_t room, Py_ssize_t *leng
     r.at += 1
     while True:
         start = r.at
-        while r.at < r.end and r.at[0] >= 0x20 and r.at[0] != c'"' and r.at[0] != c"\\":
-            r.at += 1
+        r.at = plain_end(start, r.end)
         size = r.at - start
-        if length[0] < room:
+        if size <= COPY and room - length[0] >= COPY and r.end - start >= COPY:
+            memcpy(out + length[0], start, COPY)  # one instruction
+        elif length[0] < room:
             memcpy(out + length[0], start, min(size, room - length[0]))
         length[0] += size
         if r.at == r.end or r.at[0] < 0x20:
@@ -170,10 +206,36 @@ cdef bint pass_value(Reader *r) noexcept nogil:
     return False
 
 
+cdef bint read_pair(Reader *r, Merge *merge) noexcept nogil:
+    """Read a merge as [left, right]; false if it is none. Its text has room for the rest of the file."""
+    if not (takes(r, c"[") and read_string(r, merge.text, r.end - r.at, &merge.middle) and takes(r, c",")
+            and read_string(r, merge.text + merge.middle, r.end - r.at, &merge.length) and takes(r, c"]")):
+        return False
+    merge.length += merge.middle
+    return True
+
+
+cdef bint read_line(Reader *r, Merge *merge) noexcept nogil:
+    """Read a merge as "left right"; false if it is none. A line that begins with #version has the length NONE."""
+    cdef uint8_t *space
+    if not read_string(r, merge.text, r.end - r.at, &merge.length):
+        return False
+    if merge.length >= 8 and memcmp(merge.text, b"#version", 8) == 0:
+        merge.length = NONE
+        return True
+    space = <uint8_t *>memchr(merge.text, c" ", merge.length)
+    if space == NULL:
+        return False
+    merge.length -= 1
+    merge.middle = space - merge.text
+    memmove(space, space + 1, merge.length - merge.middle)
+    return memchr(space, c" ", merge.length - merge.middle) == NULL
+
+
 cdef bint find_tables(Reader *r, bint inside, Vocabulary found) noexcept nogil:
     """Pass over an object, the file or `inside` the model, and read the model's tables; false if it is broken.
 
-    A table is what begins as one should; of two of one name the last counts.
+    A table is what begins as one should. A second vocabulary is a fault, as each key that is there twice.
     """
     cdef uint8_t key[6]
     cdef Py_ssize_t length
@@ -203,6 +265,31 @@ cdef bint find_tables(Reader *r, bint inside, Vocabulary found) noexcept nogil:
             return False
 
 
+def read_whole(file: object, Py_ssize_t size) -> bytes:
+    """Return the rest of a file, which has about `size` bytes. On large pages reading takes half the time."""
+    cdef bytes data = PyBytes_FromStringAndSize(NULL, size)
+    cdef char *memory = PyBytes_AS_STRING(data)
+    huge_advise(memory, size)
+    cdef Py_ssize_t found = file.readinto(PyMemoryView_FromMemory(memory, size, PyBUF_WRITE))
+    rest = file.read()
+    return data if found == size and not rest else data[:found] + rest
+
+
+def uint32s(Py_ssize_t count) -> array[int]:
+    """Return an array of so many numbers of any value, on large pages."""
+    cdef arrays.array made = arrays.clone(array("I"), count, False)
+    huge_advise(made.data.as_chars, 4 * count)
+    return made
+
+
+def zeros(Py_ssize_t size) -> bytearray:
+    """Return so many zero bytes, on large pages."""
+    cdef bytearray made = PyByteArray_FromStringAndSize(NULL, size)
+    huge_advise(PyByteArray_AS_STRING(made), size)
+    memset(PyByteArray_AS_STRING(made), 0, size)
+    return made
+
+
 def scan_model(
     const uint8_t[::1] data not None, Py_ssize_t most, Py_ssize_t most_bytes = MOST_BYTES
 ) -> tuple[bytes | None, Vocabulary]:
@@ -215,6 +302,7 @@ def scan_model(
     cdef const uint8_t *base = &data[0] if size else NULL
     cdef Reader reader = Reader(base, base + size), before
     cdef Vocabulary found = Vocabulary(most, size)
+    cdef arrays.array merges
     cdef const Implementation *level = chosen()
     cdef bint well
     with nogil:
@@ -231,7 +319,8 @@ def scan_model(
         return None, found
     if found.merges_at.at != NULL:
         edges += [found.merges_at.at - base + 1, found.merges_at.end - base - 1]
-        found.keep_merges()
+        found.merges = merges = uint32s(3 * found.merge_count)
+        memcpy(merges.data.as_uints, found.flat, 12 * found.merge_count)
     edges.sort()
     return b"".join([data[edges[i]:edges[i + 1]] for i in range(0, len(edges), 2)]), found
 
@@ -244,10 +333,13 @@ cdef class Vocabulary:
     of either table that could not be read, or `NO_FAULT`.
     """
 
+    cdef uint8_t *memory    # of all arrays
+    cdef size_t room
     cdef uint8_t *texts     # of each entry of the file its id, its length, and its spelling
     cdef uint32_t *places   # id -> where its entry begins, plus 1; 0: it has none
     cdef uint32_t *slots    # the same numbers, by the hashes of the spellings; 0: free
-    cdef uint32_t *flat     # of each merge left, right and merged id, and what `scan_merges` says
+    cdef uint32_t *flat     # of each merge left, right and merged id
+    cdef uint32_t *chain    # of each merge what `scan_merges` says
     cdef uint32_t *last
     cdef uint8_t *both      # the text of a merge
     cdef uint64_t mask, seed
@@ -262,30 +354,26 @@ cdef class Vocabulary:
         """Make room for the tables of a file of `size` bytes: what is not written takes no memory."""
         self.most, self.seed, self.merges = most, int.from_bytes(urandom(8), "little"), array("I")
         self.fault = self.merge_fault = NONE
-        self.texts, self.both = <uint8_t *>malloc(2 * size + HEAD), <uint8_t *>malloc(size + 8)
-        self.places, self.slots = <uint32_t *>calloc(most, 4), <uint32_t *>calloc(most, 16)
-        self.last, self.flat = <uint32_t *>calloc(most, 4), <uint32_t *>malloc(4 * size + 16)
-        if (self.texts == NULL or self.both == NULL or self.places == NULL or self.slots == NULL or self.last == NULL
-                or self.flat == NULL):
+        self.room = 24 * most + 11 * size + 64
+        self.memory = <uint8_t *>huge_zeroed(self.room)
+        if self.memory == NULL:
             raise MemoryError
+        self.slots = <uint32_t *>self.memory
+        self.places, self.last, self.flat = self.slots + 4 * most, self.slots + 5 * most, self.slots + 6 * most
+        self.chain = self.flat + size
+        self.texts = <uint8_t *>(self.chain + size + 4)
+        self.both = self.texts + 2 * size + HEAD
 
     def __dealloc__(self):
-        free(self.texts)
-        free(self.both)
-        free(self.places)
-        free(self.slots)
-        free(self.last)
-        free(self.flat)
+        huge_free(self.memory, self.room)
 
     cdef bint read(self, Reader *r) noexcept nogil:
         """Read the object; false if it is broken. The first entry that is none is its fault, then one whose id another
         one has, then one whose spelling another one has.
         """
         cdef const uint8_t *begin = r.at
-        if self.used:  # another one came before
-            memset(self.places, 0, 4 * self.most)
-            memset(self.slots, 0, 16 * self.most)
-            self.count = self.used = self.size = self.mask = 0
+        if self.vocab_at.at != NULL:  # another one came before
+            return False
         self.fault = self.scan(r)
         if self.fault == NONE:
             while self.mask < 2 * <uint64_t>self.count:
@@ -394,95 +482,62 @@ cdef class Vocabulary:
         self.merge_fault = self.scan_merges(r) if known else NONE
         return self.passed(r, begin, known and self.merge_fault == NONE, &self.merges_at)
 
-    cdef int keep_merges(self) except -1:
-        """Make `merges` of those that were read."""
-        cdef uint32_t[::1] flat
-        cdef Py_ssize_t i
-        self.merges = flat = array("I", [0]) * (3 * self.merge_count)
-        for i in range(self.merge_count):
-            memcpy(&flat[3 * i], &self.flat[4 * i], 12)
-        free(self.flat)
-        self.flat = NULL
-        return 0
-
     cdef Py_ssize_t scan_merges(self, Reader *r) noexcept nogil:
         """Read merges, as [left, right], or "left right" and lines that begin with #version.
 
-        The fourth number of a merge in `flat` is that of the merge before that makes the same token, plus 1, or 0.
+        chain: the number of the merge before that makes the same token, plus 1, or 0.
         last: id -> the number of the last merge that makes it, plus 1. Alike are merges that make one token of
         one left side. A token of n bytes has n + 1 such sides at most: so comparing takes no longer than reading.
         """
-        cdef Py_ssize_t number = 0, middle = 0, length = 0, room = r.end - r.at, twice = NONE, fault = NONE
-        cdef const uint8_t *space
-        cdef uint8_t *text = self.both
-        cdef uint32_t next = NO_ID
-        cdef size_t found = 0, done = 0  # merges that were read, and those of them that were looked up
-        cdef Merge[2 * AHEAD] some
+        cdef Py_ssize_t number = 0, fault = NONE, twice = NONE
+        cdef Merge[BATCH] some
         cdef Merge *merge
-        cdef bint pairs
+        cdef uint8_t *text
+        cdef int found, i
+        cdef bint pairs, more
         takes(r, c"[")
-        if takes(r, c"]"):
-            return NONE
+        more = not takes(r, c"]")
         pairs = r.at < r.end and r.at[0] == c"["
-        while fault == NONE:
-            fault = number
-            if pairs:
-                if not (takes(r, c"[") and read_string(r, text, room, &middle) and takes(r, c",")
-                        and read_string(r, text + middle, room - middle, &length) and takes(r, c"]")):
+        while more:
+            text, found = self.both, 0
+            while more and found < BATCH:
+                merge, fault = &some[found], number
+                merge.text, merge.number = text, number
+                more = read_pair(r, merge) if pairs else read_line(r, merge)
+                if not more:
                     break
-                length += middle
-            elif not read_string(r, text, room, &length):
-                break
-            else:
-                space = <const uint8_t *>memchr(text, c" ", length)
-                middle = space - text if space != NULL else NONE
-            if pairs or length < 8 or memcmp(text, b"#version", 8) != 0:
-                if middle == NONE:
-                    break
-                if not pairs:
-                    length -= 1
-                    memmove(text + middle, text + middle + 1, length - middle)
-                    if memchr(text + middle, c" ", length - middle) != NULL:
-                        break
-                some[found % (2 * AHEAD)] = Merge(text, middle, length, number, self.home(text, middle),
-                                                  self.home(text + middle, length - middle))
-                text, room, found = text + length, room - length, found + 1
-                if found >= AHEAD:
-                    merge = &some[(found - AHEAD) % (2 * AHEAD)]
-                    prefetch(self.texts + self.slots[merge.left])
-                    prefetch(self.texts + self.slots[merge.right])
-                if found - done == 2 * AHEAD:
-                    if not self.add_merge(&some[done % (2 * AHEAD)], &next, &twice):
-                        return some[done % (2 * AHEAD)].number
-                    done += 1
-            if takes(r, c"]"):
-                fault = NONE
-                break
-            if takes(r, c","):
-                fault = NONE
-            number += 1
-        while done < found:
-            if not self.add_merge(&some[done % (2 * AHEAD)], &next, &twice):
-                return some[done % (2 * AHEAD)].number
-            done += 1
+                if merge.length != NONE:
+                    merge.left, merge.whole = self.home(text, merge.middle), self.home(text, merge.length)
+                    merge.right = self.home(text + merge.middle, merge.length - merge.middle)
+                    text, found = text + merge.length, found + 1
+                number += 1
+                more = takes(r, c",")
+                if more or takes(r, c"]"):
+                    fault = NONE
+            for i in range(found):
+                prefetch(self.texts + self.slots[some[i].left])
+                prefetch(self.texts + self.slots[some[i].right])
+                prefetch(self.texts + self.slots[some[i].whole])
+            for i in range(found):
+                if not self.add_merge(&some[i], &twice):
+                    return some[i].number
         return twice if fault == NONE else fault
 
-    cdef inline bint add_merge(self, const Merge *merge, uint32_t *next, Py_ssize_t *twice) noexcept nogil:
-        """Write the ids of a merge, and `next`, its product; false if it is none. `twice`: the first one repeated."""
-        cdef uint32_t *to = self.flat + 4 * self.merge_count
-        cdef uint32_t other, made = next[0] + 1  # most merges make the token after that of the merge before
+    cdef inline bint add_merge(self, const Merge *merge, Py_ssize_t *twice) noexcept nogil:
+        """Write the ids of a merge; false if it is none. `twice`: the first one repeated."""
+        cdef uint32_t *to = self.flat + 3 * self.merge_count
+        cdef uint32_t other, made = to[-1] + 1 if self.merge_count else 0  # most make the token after that of the last
         if made >= self.size or not self.places[made] or not (
                 self.equals(self.text(made) - HEAD, merge.text, merge.length)):
-            made = self.find(merge.text, merge.length)
-        to[0] = self.found(merge.left, merge.text, merge.middle)
-        to[1], to[2] = self.found(merge.right, merge.text + merge.middle, merge.length - merge.middle), made
-        next[0] = made
+            made = self.found(merge.whole, merge.text, merge.length)
+        to[0], to[2] = self.found(merge.left, merge.text, merge.middle), made
+        to[1] = self.found(merge.right, merge.text + merge.middle, merge.length - merge.middle)
         if to[0] == NO_ID or to[1] == NO_ID or made == NO_ID:
             return False
         if twice[0] == NONE:
-            other = to[3] = self.last[made]
-            while other and self.flat[4 * <size_t>(other - 1)] != to[0]:
-                other = self.flat[4 * <size_t>(other - 1) + 3]
+            other = self.chain[self.merge_count] = self.last[made]
+            while other and self.flat[3 * <size_t>(other - 1)] != to[0]:
+                other = self.chain[other - 1]
             twice[0] = merge.number if other else NONE
         self.merge_count += 1
         self.last[made] = <uint32_t>self.merge_count
@@ -501,8 +556,9 @@ cdef class Vocabulary:
         memset(byte_of, -1, sizeof(byte_of))
         for i, char in enumerate(alphabet or ""):
             byte_of[ord(char)] = i
-        starts = array("I", [0]) * (self.size + 1)
+        starts = uint32s(self.size + 1)
         cdef uint32_t[::1] at = starts
+        at[0] = 0
         cdef bytes blob = PyBytes_FromStringAndSize(NULL, self.used - HEAD * self.count)
         cdef uint8_t *out = <uint8_t *>PyBytes_AS_STRING(blob)
         cdef list odd = []

@@ -24,7 +24,7 @@ from dstok.core.bpe.facts import cuttable_ranges, joined_bits
 from dstok.core.cpu.level import levels
 from dstok.core.encode.encoder import Encoder
 from dstok.core.encode.pieces import SpanPass
-from dstok.core.split.character_finder import ASCII_CLASSES, WIDE_CLASSES, CharacterFinder
+from dstok.core.split.character_finder import ASCII_CLASSES, WIDE_LETTERS, CharacterFinder
 from dstok.unicode import category_of
 
 # All classes; characters of one to four bytes, cuttable and not.
@@ -110,7 +110,7 @@ def test_way(name: str) -> None:
 
 
 def test_classes() -> None:
-    letters, others = WIDE_CLASSES
+    letters, others = WIDE_LETTERS, 0
     number = classes(model([]))
     assert [number(chr(c)) for c in range(128)] == list(ASCII_CLASSES)
     assert [c for c in map(chr, range(128)) if number(c) == number("a")] == [c for c in map(chr, range(128)) if c.isalpha()]
