@@ -209,10 +209,6 @@ SIMD_AVX512 GRID_INLINE void narrow_avx512(const KernelTables *t, int rules, con
         m->caseless = m->combining = 0;
         m->slash = IS(x, '/');
     }
-    if (ROWS[rules].newlines == NEWLINES_LINES) {
-        m->slash = IS(x, '\n');
-        m->newline &= ~m->slash;
-    }
 #undef KIND
 #undef IS
     grid_narrow(text, wide, m);

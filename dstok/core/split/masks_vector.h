@@ -172,10 +172,6 @@ FUNCTION void NAME(narrow)(const KernelTables *t, int rules, const uint8_t *p, u
         m->caseless = m->combining = 0;
         m->slash = WORD(c == '/') & text;
     }
-    if (ROWS[rules].newlines == NEWLINES_LINES) {
-        m->slash = WORD(c == '\n') & text;
-        m->newline &= ~m->slash;
-    }
     grid_narrow(text, wide, m);
 }
 
@@ -305,7 +301,7 @@ FUNCTION uint64_t NAME(verdicts)(const uint8_t (*bits)[SHUFFLE_STATES], int shif
             V side = sides[i] ^ ALL((uint8_t)(8 * j));
             NAME(of_each)(bits[j], shift, &before[i], &row);
             if (shift > 4)
-                side += ALL(0x70); /* nothing is looked up for 16 and above */
+                side = (side + ALL(0x70)) & ALL(0x8F); /* nothing is looked up for 16 and above */
             found |= row & LOOK_UP(BIT_OF, side);
         }
         x[i] = (V)(found == 0);
