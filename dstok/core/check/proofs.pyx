@@ -359,7 +359,6 @@ cdef extern from "check/walk.h":
         int rules, const GridMasks *masks, int width, int size, bint more, bint final, uint8_t ahead, GridState *s,
         uint64_t *starts
     ) noexcept nogil
-    uint8_t walk_other(int rules) noexcept nogil
     uint32_t walk_pack(const GridState *s) noexcept nogil
     GridState walk_unpack(uint32_t packed) noexcept nogil
 
@@ -672,8 +671,7 @@ cdef class Walk:
         """Return the number of characters of word[first:count] that a block decides; -1 if its marks are wrong."""
         cdef GridState s = self.unpacked if first == 0 else walk_unpack(state[0])
         cdef uint64_t starts
-        cdef uint8_t other = walk_other(self.rules)
-        cdef uint8_t byte = c"\r" if ahead == NEWLINE else other if ahead == OTHER else 0xC2 if ahead == RARE else 0
+        cdef uint8_t byte = c"\n" if ahead == NEWLINE else c"x" if ahead == OTHER else 0xC2 if ahead == RARE else 0
         cdef int at = 0, i = first, decided = walk_block(
             self.rules, m, width, size, more, ahead == ENDS, byte, &s, &starts)
         self.blocks += 1 + self.alive[first] // 8

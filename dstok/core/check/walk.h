@@ -77,11 +77,6 @@ static int walk_block(int rules, const GridMasks *masks, int width, int size, in
     return size;
 }
 
-/* The byte that stands for a character, but no newline, after blanks: for rules of lines a line feed, as any other. */
-static inline uint8_t walk_other(int rules) {
-    return ROWS[rules].newlines == NEWLINES_LINES ? '\n' : 'x';
-}
-
 /* The state as a number; above WALK_STATE_BITS if there are more digits than rules of threes can leave. */
 static uint32_t walk_pack(const GridState *s) {
     uint32_t packed = s->number ? (uint32_t)s->digits << WALK_BITS : 0;

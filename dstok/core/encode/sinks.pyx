@@ -59,7 +59,7 @@ cdef extern from "encode/soft_cuts.h":
 
 cdef enum:
     LEAST_STRIPS = 3         # missed pieces: merging fewer one by one is faster
-    FEW_BYTES = 12           # a piece, on average: below it hardly any are long
+    FEW_BYTES = 8            # a piece, on average: below it hardly any are long
     WORK = 1 << 14           # bytes of long pieces: merging so many takes as long as making the tables of borders
     SPENT = 8                # bytes that the borders of a piece may read, for each of its bytes
     LEAST_SPENT = 256
@@ -401,7 +401,7 @@ cdef void emit(IdSink run, int at, int stop) noexcept nogil:
 
 
 cdef bint is_long(const Chunk *chunk) noexcept nogil:
-    """Tell whether pieces that have no key are half of the text of a chunk."""
+    """Tell whether pieces that have no key are a third of the text of a chunk."""
     cdef uint32_t span = chunk.starts[chunk.pieces] - chunk.starts[0], length, longs = 0
     cdef int i
     if span < FEW_BYTES * <uint32_t>chunk.pieces:
@@ -409,7 +409,7 @@ cdef bint is_long(const Chunk *chunk) noexcept nogil:
     for i in range(chunk.pieces):
         length = chunk.starts[i + 1] - chunk.starts[i]
         longs += length if length > KEY24_MAX else 0
-    return 2 * longs > span
+    return 3 * longs > span
 
 
 cdef bint opens_borders(IdSink run, BPE bpe, uint64_t least) noexcept nogil:

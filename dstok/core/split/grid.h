@@ -52,7 +52,7 @@ SIMD_AVX2 GRID_INLINE void grid_write_avx2(uint64_t bits, uint32_t base, uint32_
 }
 
 SIMD_AVX512 GRID_INLINE void grid_write_avx512(uint64_t bits, uint32_t base, uint32_t *out) {
-    __m512i offsets = _mm512_maskz_compress_epi8(bits, _mm512_loadu_si512(GRID_PLACES + 3)), bases = _mm512_set1_epi32((int)base);
+    __m512i offsets = _mm512_maskz_compress_epi8(bits, _mm512_loadu_si512(GRID_PLACES)), bases = _mm512_set1_epi32((int)base);
 #define OFFSETS(q) _mm512_add_epi32(bases, _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32(offsets, q)))
     _mm512_storeu_si512(out, OFFSETS(0));
     _mm512_storeu_si512(out + 16, OFFSETS(1));

@@ -23,13 +23,20 @@ enum {
 /* Has no target of its own: the compiler inlines it into functions of any instruction set. */
 #define GRID_INLINE __attribute__((always_inline)) static inline
 
+/* The places of a block; from GRID_PLACES - n on, the place n before each; from GRID_PLACES + 1 on, the one after. */
+static const uint8_t GRID_PLACES_AND_MORE[3 + 64 + 1] = {
+    0,  0,  0,  0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19,
+    20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42,
+    43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 63};
+#define GRID_PLACES (GRID_PLACES_AND_MORE + 3)
+
 typedef struct {
     uint64_t letter, punct, number, space;   /* punct: punctuation, see docs/glossary.md */
     uint64_t blank, newline, rare, cuts;     /* blank: spaces, too; cuts: safe cuts */
     uint64_t ascii, cjk;                     /* V3, runs: ASCII letters, the CJK class */
     uint64_t quote, brief, r_or_v, l, e;     /* words: the quote; letters after it, brief: s, t, m and d */
     uint64_t upper, lower, caseless, combining; /* cased words: letters by case; caseless: combining marks, too */
-    uint64_t slash;                          /* or line feeds, where these are no newlines (NEWLINES_LINES) */
+    uint64_t slash;                          /* cased words: the slash */
     uint64_t wide_blank;                     /* blanks that are not ASCII */
     uint64_t leads, three, four, trail;      /* first bytes of characters of two bytes or more, of three or four, of
                                               * four; the bytes after those */

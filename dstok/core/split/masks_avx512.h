@@ -16,12 +16,6 @@ enum {
     KANA = 0x30,    /* the page of kana and ideographs' punctuation: tried first, since finding a page costs 20 cycles */
 };
 
-/* The places of a block: from GRID_PLACES + 3 - n on, the place n before each; from GRID_PLACES + 4 on, the one after. */
-static const uint8_t GRID_PLACES[3 + 64 + 1] = {
-    0,  0,  0,  0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19,
-    20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42,
-    43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 63};
-
 /* Each byte shifted by itself. */
 #define BYTES_LEFT(v, n, mask) _mm512_and_si512(_mm512_slli_epi16(v, n), _mm512_set1_epi8((char)(mask)))
 #define BYTES_RIGHT(v, n, mask) _mm512_and_si512(_mm512_srli_epi16(v, n), _mm512_set1_epi8((char)(mask)))
@@ -49,7 +43,7 @@ static inline __m512i avx512_only(uint64_t mask, __m512i v) {
 /* The bytes of `flags` n places further up, where the mask is set. */
 SIMD_AVX512
 static inline __m512i avx512_moved(__m512i flags, int n, uint64_t mask) {
-    return avx512_only(mask, _mm512_permutexvar_epi8(_mm512_loadu_si512(GRID_PLACES + 3 - n), flags));
+    return avx512_only(mask, _mm512_permutexvar_epi8(_mm512_loadu_si512(GRID_PLACES - n), flags));
 }
 
 /* The flags with those of the characters in `left`, one by one. */
@@ -214,10 +208,6 @@ SIMD_AVX512 GRID_INLINE void narrow_avx512(const KernelTables *t, int rules, con
         m->lower = m->letter & ~m->upper;
         m->caseless = m->combining = 0;
         m->slash = IS(x, '/');
-    }
-    if (ROWS[rules].newlines == NEWLINES_LINES) {
-        m->slash = IS(x, '\n');
-        m->newline &= ~m->slash;
     }
 #undef KIND
 #undef IS

@@ -172,10 +172,6 @@ FUNCTION void NAME(narrow)(const KernelTables *t, int rules, const uint8_t *p, u
         m->caseless = m->combining = 0;
         m->slash = WORD(c == '/') & text;
     }
-    if (ROWS[rules].newlines == NEWLINES_LINES) {
-        m->slash = WORD(c == '\n') & text;
-        m->newline &= ~m->slash;
-    }
     grid_narrow(text, wide, m);
 }
 
@@ -265,35 +261,50 @@ FUNCTION void NAME(of_each)(const uint8_t *table, int shift, const V *index, V *
     }
 }
 
-/* Takes a step at each place: `before` are the states before it. */
-FUNCTION void NAME(step)(const ShuffleSide *side, int shift, const V *classes, const V *before, V *next) {
+/* What the steps of one side need of the class at each place. */
+typedef struct {
+    V settled[PARTS], still[PARTS], select[SHUFFLE_PARTS][PARTS];
+} NAME(ShuffleRows);
+
+FUNCTION void NAME(rows)(const ShuffleSide *side, int shift, const V *classes, NAME(ShuffleRows) *rows) {
     for (int i = 0; i < PARTS; i++) {
-        V still;
-        NAME(of_each)(side->settled, shift, &classes[i], &next[i]);
-        NAME(of_each)(side->still, shift, &classes[i], &still);
-        next[i] |= before[i] & still;
+        NAME(of_each)(side->settled, shift, &classes[i], &rows->settled[i]);
+        NAME(of_each)(side->still, shift, &classes[i], &rows->still[i]);
     }
 #pragma GCC unroll 1
     for (int part = 0; part < side->count; part++)
+        for (int i = 0; i < PARTS; i++)
+            NAME(of_each)(side->parts[part].select, shift, &classes[i], &rows->select[part][i]);
+}
+
+/* Takes a step at each place: `before` are the states before it. */
+FUNCTION void NAME(step)(const ShuffleSide *side, int shift, const NAME(ShuffleRows) *rows, const V *before, V *next) {
+    for (int i = 0; i < PARTS; i++)
+        next[i] = rows->settled[i] | (before[i] & rows->still[i]);
+#pragma GCC unroll 1
+    for (int part = 0; part < side->count; part++)
         for (int i = 0; i < PARTS; i++) {
-            V column, row;
-            NAME(of_each)(side->parts[part].columns, shift, &before[i], &column);
-            NAME(of_each)(side->parts[part].select, shift, &classes[i], &row);
-            row += column;
+            V row;
+            NAME(of_each)(side->parts[part].columns, shift, &before[i], &row);
+            row += rows->select[part][i];
             next[i] |= LOOK_UP(side->parts[part].next, row);
         }
 }
 
-/* The verdicts of a matrix of bits, by the states from the left and their sides. */
+/* The verdicts of a matrix of bits, by the states from the left and their sides, eight sides in a table. */
 FUNCTION uint64_t NAME(verdicts)(const uint8_t (*bits)[SHUFFLE_STATES], int shift, const V *before, const V *sides) {
+    static const uint8_t BIT_OF[16] = {1, 2, 4, 8, 16, 32, 64, 128};
     V x[PARTS];
     for (int i = 0; i < PARTS; i++) {
-        V bit = sides[i] & ALL(7), eighth = DOWN(sides[i], 3) & ALL(3), found = {0}, row;
+        V found = {0}, row;
         for (int j = 0; j < 1 << (shift - 3); j++) {
+            V side = sides[i] ^ ALL((uint8_t)(8 * j));
             NAME(of_each)(bits[j], shift, &before[i], &row);
-            found |= row & (V)(eighth == ALL(j));
+            if (shift > 4)
+                side = (side + ALL(0x70)) & ALL(0x8F); /* nothing is looked up for 16 and above */
+            found |= row & LOOK_UP(BIT_OF, side);
         }
-        x[i] = (V)((found & LOOK_UP(MATRIX_BITS, bit)) == 0);
+        x[i] = (V)(found == 0);
     }
     return ~WORD(c);
 }
@@ -308,44 +319,54 @@ FUNCTION void NAME(neighbours)(int up, const V *x, const V *end, V *found) {
 }
 
 /* Finds what `shuffle_chains` does, where `asked`, but for the places `wrong`, from the left and the right. `before`: the states
- * before each place. Each state is guessed as after a character inside a word, or, by `s->guess`, after `s->left`, and `guess`
- * in what is left of `size`. */
-FUNCTION void NAME(turns)(const Shuffles *h, const ShuffleSide *back, int shift, const V *classes, const ShuffleState *s,
-                          uint8_t guess, int size, uint64_t asked, uint64_t *wrong, V *before, V *states, V *sides) {
-    V after[PARTS], next[PARTS], others[PARTS], places[PARTS], carried = ALL(s->left), end = {0};
-    for (int i = 0; i < 64; i++)
-        ((uint8_t *)places)[i] = (uint8_t)i;
+ * before each place. Each state is guessed as after a character inside a word, or, by `s->guess`, after `s->left`, and as before
+ * the character at `size` in what is left of it. */
+FUNCTION void NAME(turns)(const Shuffles *h, const ShuffleSide *back, int shift, const V *classes, const ShuffleState *s, int size,
+                          int length, uint64_t asked, uint64_t *wrong, V *before, V *states, V *sides) {
+    NAME(ShuffleRows) on, off;
+    V here[PARTS], there[PARTS], from[PARTS], after[PARTS], next[PARTS], others[PARTS], carried = ALL(s->left), end = {0};
+    const V *places = (const V *)GRID_PLACES;
+    NAME(rows)(&h->left, shift, classes, &on);
+    NAME(rows)(back, shift, classes, &off);
     for (int i = 0; i < PARTS; i++) {
         NAME(of_each)(h->left.first, shift, &classes[i], &next[i]);
         NAME(of_each)(back->first, shift, &classes[i], &others[i]);
     }
     if (s->guess) {
+        uint8_t guess = back->first[((const uint8_t *)classes)[size & 63]];
         for (int i = 0; i < PARTS; i++) {
             V is_left = (V)(places[i] < ALL((uint8_t)size));
-            before[i] = carried;
+            from[i] = carried;
             after[i] = (ALL(guess) & is_left) | (ALL(back->first[h->inside]) & ~is_left);
         }
-        NAME(step)(&h->left, shift, classes, before, next);
-        NAME(step)(back, shift, classes, after, others);
+        NAME(step)(&h->left, shift, &on, from, next);
+        NAME(step)(back, shift, &off, after, others);
     }
+    for (int i = 0; i < PARTS && length < 64; i++)
+        others[i] &= (V)(places[i] < ALL((uint8_t)length)); /* the end of the text, which `inside` keeps */
     for (int turn = 0; turn < (shift > 4 ? SHUFFLE_TURNS / 2 : SHUFFLE_TURNS); turn++) {
         for (int i = 0; i < PARTS; i++) {
-            states[i] = next[i];
-            sides[i] = others[i];
+            here[i] = next[i];
+            there[i] = others[i];
         }
-        NAME(neighbours)(1, states, &carried, before);
-        NAME(neighbours)(0, sides, &end, after);
-        NAME(step)(&h->left, shift, classes, before, next);
-        NAME(step)(back, shift, classes, after, others);
+        NAME(neighbours)(1, here, &carried, from);
+        NAME(neighbours)(0, there, &end, after);
+        NAME(step)(&h->left, shift, &on, from, next);
+        NAME(step)(back, shift, &off, after, others);
         if (!turn)
             continue; /* the guesses are hardly ever right at all places */
-        const V *x = states;
+        const V *x = here;
         wrong[0] = ~WORD(c == next[i]) & asked;
-        x = sides;
+        x = there;
         wrong[1] = ~WORD(c == others[i]) & asked;
         if (!(wrong[0] | wrong[1]) ||
             (turn > 1 && __builtin_popcountll(wrong[0]) + __builtin_popcountll(wrong[1]) <= SHUFFLE_RUNS))
-            return;
+            break;
+    }
+    for (int i = 0; i < PARTS; i++) {
+        before[i] = from[i];
+        states[i] = here[i];
+        sides[i] = there[i];
     }
 }
 #endif
@@ -362,8 +383,8 @@ FUNCTION int NAME(shuffle)(const KernelTables *t, int shift, const uint8_t *p, u
     for (int i = 0; i < PARTS; i++) {
         V lower = x[i] & ALL(15), upper = DOWN(x[i], 4) & ALL(15), bit = LOOK_UP(MATRIX_BITS, upper);
         classes[i] = (V){0};
-        for (int j = 0; j < shift; j++)
-            classes[i] |= (V)((LOOK_UP(h->planes[j], lower) & bit) == 0) & ALL(1 << j);
+        for (int j = shift; j--;)
+            classes[i] += classes[i] - (V)((LOOK_UP(h->planes[j], lower) & bit) == 0);
     }
 #else
     for (int i = 0; i < 64; i++)
@@ -403,14 +424,13 @@ FUNCTION int NAME(shuffle)(const KernelTables *t, int shift, const uint8_t *p, u
     uint64_t unknown = 0;
     uint8_t *states = (uint8_t *)after;
 #ifdef LOOK_UP
-    uint64_t asked = last | ahead ? ~0ull : ~0ull >> (63 - size);
-    uint8_t guess = v->side.first[each[size & 63]];
+    uint64_t asked = last | ahead ? text : ~0ull >> (63 - size);
     uint64_t wrong[2] = {~0ull, ~0ull};
     if (!s->chained && h->left.count + v->side.count <= SHUFFLE_PARTS)
-        NAME(turns)(h, &v->side, shift, classes, s, guess, size, asked, wrong, before, after, sides);
+        NAME(turns)(h, &v->side, shift, classes, s, size, length, asked, wrong, before, after, sides);
     if (wrong[0] | wrong[1]) {
         V carried = ALL(s->left);
-        shuffle_end_turns(h, &v->side, shift, each, guess, wrong, s, states, (uint8_t *)sides);
+        shuffle_end_turns(h, &v->side, shift, each, v->side.first[each[size & 63]], wrong, s, states, (uint8_t *)sides);
         NAME(neighbours)(1, after, &carried, before);
     }
     found->anchors = NAME(verdicts)(v->starts, shift, before, sides);

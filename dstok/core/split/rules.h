@@ -40,7 +40,7 @@ typedef struct {
     uint64_t suffix;    /* words: the end of 's and the like */
     uint64_t lower;     /* cased words: a small letter */
     uint64_t caseless;  /* cased words: a letter of no case, or a combining mark */
-    uint64_t absorbed;  /* a newline or slash that punctuation has absorbed (TAIL_SLASHES); a line feed (NEWLINES_LINES) */
+    uint64_t absorbed;  /* a newline or slash that punctuation has absorbed (TAIL_SLASHES) */
     uint64_t gap;       /* runs: a character that no Split takes */
     uint64_t ascii;     /* runs: an ASCII letter, if the rules need it */
     uint64_t digits;    /* not a bit: digits since the last number start */
@@ -59,15 +59,15 @@ typedef struct {
 } GridText;
 
 /* Whether the blanks from p on end before a newline: 1 for "  \n", 0 for "  b", -1 if that is not known. At the text's
- * end: `ends`. `lines`: a line feed is no newline. */
-static int grid_newline_ahead(const uint8_t *p, const uint8_t *stop, int final, int ends, int lines) {
+ * end: `ends`. */
+static int grid_newline_ahead(const uint8_t *p, const uint8_t *stop, int final, int ends) {
     while (p < stop && (*p == ' ' || (*p >= '\t' && *p <= '\r' && *p != '\n' && *p != '\r')))
         p++;
     if (p == stop)
         return final ? ends : -1;
     if (*p >= 0x80)
         return -1;
-    return (*p == '\n' && !lines) || *p == '\r';
+    return *p == '\n' || *p == '\r';
 }
 
 /* Numbers in pieces of `most` digits, two or three: in threes, up to nine digits without a branch. "12345678" then starts
@@ -126,7 +126,7 @@ GRID_INLINE uint64_t grid_leading_blanks(const GridMasks *m, uint64_t led) {
  *
  * In "a \n  \nb" a newline does follow, so all of the white space is one piece. Makes m->size smaller where a run is
  * too long to tell; returns 0 if the run is too long from the block's first byte on. */
-GRID_INLINE int grid_white(int lines, const GridText *x, GridMasks *m, const GridState *s, uint64_t white, uint64_t led,
+GRID_INLINE int grid_white(const GridText *x, GridMasks *m, const GridState *s, uint64_t white, uint64_t led,
                            uint64_t *starts) {
     uint64_t last_blank = grid_leading_blanks(m, led);
     uint64_t after_newline = m->blank & ((m->newline & white) << 1 | s->newline);
@@ -137,7 +137,7 @@ GRID_INLINE int grid_white(int lines, const GridText *x, GridMasks *m, const Gri
         if (first) {
             grid_until(m, 1ull << first);
         } else {
-            int ahead = grid_newline_ahead(x->p + __builtin_popcountll(x->text), x->stop, x->final, x->ends, lines);
+            int ahead = grid_newline_ahead(x->p + __builtin_popcountll(x->text), x->stop, x->final, x->ends);
             if (ahead < 0)
                 return 0;
             after_newline = ahead ? 0 : after_newline;

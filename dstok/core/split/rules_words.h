@@ -30,7 +30,7 @@ GRID_INLINE uint64_t words_after(const GridMasks *m, uint64_t first) {
 /* Returns the bytes decided, or 0. */
 GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridState *s, GridStarts *found) {
     const Rules *row = &ROWS[rules];
-    const uint64_t lone = row->newlines == NEWLINES_ALONE ? m->newline : 0, feeds = row->newlines == NEWLINES_LINES ? m->slash : 0;
+    const uint64_t lone = row->newlines == NEWLINES_ALONE ? m->newline : 0;
     if (row->newlines < NEWLINES_LAST) {
         m->blank |= m->newline;
         m->newline = 0;
@@ -135,8 +135,8 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
     uint64_t number_start = row->digits > 1 ? grid_groups(row->digits, m->number, s)
                             : row->digits   ? m->number & ~m->trail
                                             : m->number & ~(m->number << 1 | s->number) & ~led;
-    uint64_t after_blanks = row->first ? m->letter | m->punct : x->text & ~(m->blank | m->newline | feeds);
-    if (!grid_white(row->newlines == NEWLINES_LINES, x, m, s, white, after_blanks & ~first, &white_start))
+    uint64_t after_blanks = row->first ? m->letter | m->punct : x->text & ~(m->blank | m->newline);
+    if (!grid_white(x, m, s, white, after_blanks & ~first, &white_start))
         return 0;
 
     /* NEWLINES_ALONE: " \n\nb" is " \n", "\n", "b", but "\n\n b" is "\n", "\n", " b". Nothing has a tail, so s->glue is free. */
@@ -147,8 +147,6 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
     if (row->cjk == CJK_RUN)
         cuts |= m->cuts & cjk & cjk_before;
     found->anchors = punct_start | letter_start | number_start | white_start | (cjk & edge);
-    if (row->newlines == NEWLINES_LINES)
-        found->anchors |= feeds & ~(feeds << 1 | s->absorbed);
     found->starts = (found->anchors | cuts) & decided;
     found->anchors = row->cased ? found->anchors & decided : found->starts;
     int end = m->size - 1;
@@ -163,8 +161,8 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
         s->lower = LAST(m->lower);
         s->caseless = LAST(m->caseless);
     }
-    if (row->tail == TAIL_SLASHES || row->newlines == NEWLINES_LINES)
-        s->absorbed = LAST(row->tail == TAIL_SLASHES ? absorbed : feeds);
+    if (row->tail == TAIL_SLASHES)
+        s->absorbed = LAST(absorbed);
     grid_carry(m, s, white, row->digits > 1 ? number_start : m->number); /* digits: 1 where none are counted */
     if (row->newlines == NEWLINES_ALONE)
         s->blank &= ~LAST(lone);

@@ -20,7 +20,7 @@
 
 enum { SHUFFLE_STATES = 32, SHUFFLE_CLASSES = 31, SHUFFLE_KEPT = 1, SHUFFLE_DROPPED = 2, /* tags of marks, plus one */
        SHUFFLE_LEAST = 32,    /* bytes that a block decides without `ahead` */
-       SHUFFLE_PARTS = 8,     /* of both sides; with more, AVX2 takes no turns */
+       SHUFFLE_PARTS = 10,    /* of both sides; with more, AVX2 takes no turns */
        SHUFFLE_TURNS = 6,     /* at AVX2. With more than 16 states half as many, and half the steps: turns take longer then */
        SHUFFLE_RUNS = 6, SHUFFLE_STEPS = 40, /* wrong places that are mended, and steps of that */
        SHUFFLE_PATIENCE = 16 }; /* blocks that step from place to place after one that took more */
@@ -71,9 +71,9 @@ typedef struct {
     uint64_t starts, anchors, dropped; /* starts and cuts; those that are starts; those of which the piece before is dropped */
 } ShuffleStarts;
 
-/* Sets the column of each state, equal for states that are the same in all `count` rows; returns the width of a row. */
+/* Sets the column of each state, equal for states that are the same in all `count` rows; returns the number of columns. */
 static inline int shuffles_columns(const uint8_t *const *rows, int count, int states, uint8_t *columns) {
-    int last = 0, width = 1;
+    int last = 0;
     for (int i = 0; i < states; i++) {
         int j = 0;
         for (int k = 0; k < count;) { /* ends at i at the latest */
@@ -83,9 +83,7 @@ static inline int shuffles_columns(const uint8_t *const *rows, int count, int st
         }
         columns[i] = (uint8_t)(j < i ? columns[j] : last++);
     }
-    while (width < last)
-        width *= 2;
-    return width;
+    return last;
 }
 
 /* Sets a side: `next` has the next states of each class. */
@@ -95,7 +93,7 @@ static inline void shuffles_open_side(const Shuffles *s, ShuffleSide *side, cons
     uint8_t counts[SHUFFLE_PARTS] = {0}, columns[SHUFFLE_STATES];
     for (int c = 0; c <= s->inside; c++) { /* the last class changes no state */
         uint8_t *row = side->steps + (c << s->shift), *end = side->rows + side->size, *at = side->rows;
-        int still = 1, part = side->count - 1;
+        int still = 1, part;
         for (int i = 0; i < width; i++) {
             row[i] = (uint8_t)(c == s->inside || i >= states ? i : next[c * states + i]);
             still &= row[i] == i;
@@ -117,17 +115,15 @@ static inline void shuffles_open_side(const Shuffles *s, ShuffleSide *side, cons
         side->size += width;
         if (still || side->count > SHUFFLE_PARTS)
             continue;
-        if (part >= 0)
+        for (part = 0; part < SHUFFLE_PARTS; part = counts[part] ? part + 1 : SHUFFLE_PARTS) {
             rows[part][counts[part]] = at;
-        if (part < 0 || (counts[part] + 1) * shuffles_columns(rows[part], counts[part] + 1, states, columns) > 16) {
-            part = side->count++;
-            if (part == SHUFFLE_PARTS || shuffles_columns((const uint8_t *const *)&at, 1, states, columns) > 16) {
-                side->count = SHUFFLE_PARTS + 1;
-                continue;
-            }
-            rows[part][0] = at;
+            if ((counts[part] + 1) * shuffles_columns(rows[part], counts[part] + 1, states, columns) <= 16)
+                break;
         }
-        counts[part]++;
+        if (part < SHUFFLE_PARTS)
+            counts[part]++;
+        if (part >= side->count)
+            side->count = part + 1;
     }
     for (int i = 0; i < side->count && side->count <= SHUFFLE_PARTS; i++) {
         ShufflePart *part = &side->parts[i];

@@ -42,7 +42,7 @@ SIMD_AVX512 GRID_INLINE __m512i avx512_step(const ShuffleRows *rows, __m512i sta
 
 /* The states before (1) or after (0) the places' neighbours: `states` moved by one place, and `first` at the free one. */
 SIMD_AVX512 GRID_INLINE __m512i avx512_neighbours(int up, __m512i states, uint8_t first) {
-    __m512i moved = _mm512_permutexvar_epi8(_mm512_loadu_si512(GRID_PLACES + (up ? 2 : 4)), states);
+    __m512i moved = _mm512_permutexvar_epi8(_mm512_loadu_si512(GRID_PLACES + (up ? -1 : 1)), states);
     return _mm512_mask_blend_epi8(up ? 1 : 1ull << 63, moved, _mm512_set1_epi8((char)first));
 }
 
@@ -89,16 +89,18 @@ SIMD_AVX512 GRID_INLINE int shuffle_avx512(const KernelTables *t, int shift, con
     avx512_rows(&h->left, classes, &left);
 
     __m512i states = left.first, sides = right.first, before, next, other;
-    uint64_t asked = last | ahead ? ~0ull : ~0ull >> (63 - size); /* later verdicts do not count */
+    uint64_t asked = last | ahead ? text : ~0ull >> (63 - size); /* later verdicts do not count */
     uint64_t wrong[2] = {~0ull, ~0ull};
     uint8_t each[64], after[64], found_sides[64];
-    _mm512_storeu_si512(each, classes);
-    uint8_t guess = v->side.first[each[size & 63]];
-    if (s->guess) {
+    if (__builtin_expect(s->guess, 0)) {
+        _mm512_storeu_si512(each, classes);
+        uint8_t guess = v->side.first[each[size & 63]];
         states = avx512_step(&left, _mm512_set1_epi8((char)s->left));
         sides = avx512_step(&right, _mm512_mask_blend_epi8(~0ull << (size & 63), _mm512_set1_epi8((char)guess),
                                                            _mm512_set1_epi8((char)v->side.first[h->inside])));
     }
+    if (~text)
+        sides = avx512_only(text, sides); /* the end of the text, which `inside` keeps */
     for (int turn = 0; turn < AVX512_TURNS && !s->chained; turn++) {
         before = avx512_neighbours(1, states, s->left);
         next = avx512_step(&left, before);
@@ -112,9 +114,10 @@ SIMD_AVX512 GRID_INLINE int shuffle_avx512(const KernelTables *t, int shift, con
         sides = other;
     }
     if (__builtin_expect((wrong[0] | wrong[1]) != 0, 0)) {
+        _mm512_storeu_si512(each, classes);
         _mm512_storeu_si512(after, states);
         _mm512_storeu_si512(found_sides, sides);
-        shuffle_end_turns(h, &v->side, shift, each, guess, wrong, s, after, found_sides);
+        shuffle_end_turns(h, &v->side, shift, each, v->side.first[each[size & 63]], wrong, s, after, found_sides);
         states = _mm512_loadu_si512(after);
         sides = _mm512_loadu_si512(found_sides);
         before = avx512_neighbours(1, states, s->left);

@@ -26,7 +26,6 @@ from dstok.compiled.kernel_selection import (
     GPT2,
     KIMI,
     KINDS,
-    LAGUNA,
     LLM,
     MINICPM,
     ONES,
@@ -51,7 +50,7 @@ from core_sources import CORE
 
 NAMES = {V3: "v3", ONES: "ones", THREES: "threes", CASED: "cased", GPT2: "gpt2", CL100K: "cl100k", LLM: "llm", CODER: "coder",
          TEKKEN: "tekken", KIMI: "kimi", TWOS: "twos", STARCODER: "starcoder", SEED_CODER: "seed-coder", MINICPM: "minicpm",
-         UFAKZEKA: "ufakzeka", SPARK: "spark", EXAONE: "exaone", YOUTU: "youtu", LAGUNA: "laguna"}
+         UFAKZEKA: "ufakzeka", SPARK: "spark", EXAONE: "exaone", YOUTU: "youtu"}
 QUICK = [(rules, True) for rules in (CODER, LLM)]  # two seconds
 LONG = [*((rules, True) for rules in NAMES if rules not in (CODER, LLM)), *((rules, False) for rules in NAMES)]
 CASES = [*QUICK, *(LONG[number] for number in seeds(len(LONG), 1))]  # up to a minute
@@ -70,7 +69,6 @@ FAULTS = [
     (KIMI, "rules_words.h", "cjk << 1 | s->cjk : 0", "cjk << 1 : 0"),
     (SPARK, "rules_words.h", "s->blank &= ~LAST(lone);", ";"),
     (EXAONE, "rules_words.h", "(m->letter << 1 | s->letter) & m->letter >> 1;", "m->letter << 1 & m->letter >> 1;"),
-    (LAGUNA, "rules_words.h", "feeds & ~(feeds << 1 | s->absorbed)", "feeds & ~(feeds << 1)"),
     (THREES, "rules.h", "    return start;\n}\n\n/* The digits", "    return start | (start << 60 & beyond);\n}\n\n/* The digits"),
 ]
 TODAY = seeds(len(FAULTS), 1)

@@ -34,7 +34,6 @@ from dstok.compiled.kernel_selection import (
     GPT2,
     KIMI,
     KINDS,
-    LAGUNA,
     LETTER,
     LLM,
     MINICPM,
@@ -67,7 +66,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "rules.md"
 RULES = {"deepseek-v3": V3, "qwen-2.5": ONES, "qwen-3.5": ONES, "glm-4": THREES, "minimax": CASED,
          "gpt2": GPT2, "cl100k_base": CL100K, "deepseek-llm-7b-base": LLM, "deepseek-coder-33b-base": CODER,
          "tekken": TEKKEN, "kimi-k2": KIMI, "nanochat": TWOS, "starcoder": STARCODER, "seed-coder": SEED_CODER,
-         "minicpm5": MINICPM, "ufakzeka": UFAKZEKA, "spark2_5": SPARK, "exaone-moe": EXAONE, "youtu": YOUTU, "laguna": LAGUNA}
+         "minicpm5": MINICPM, "ufakzeka": UFAKZEKA, "spark2_5": SPARK, "exaone-moe": EXAONE, "youtu": YOUTU}
 LEFT = {"kimi-k2": 400, "exaone-moe": 2600, "youtu": 13000}  # radicals; combining marks; Korean letters
 each_family = pytest.mark.parametrize("name", RULES)
 
@@ -306,8 +305,6 @@ SHORT = [
     ("rules_words.h", "s->blank &= ~LAST(lone);", ";"),
     ("rules_words.h", "(s->white & ~s->glue)", "s->white"),
     ("rules_words.h", "white & (apart << 1 |", "white & ("),
-    ("rules_words.h", "m->newline | feeds)", "m->newline)"),
-    ("rules_words.h", "feeds & ~(feeds << 1 | s->absorbed)", "feeds & ~(feeds << 1)"),
     ("rules_words.h", "white_start | (cjk & edge);", "white_start;"),
     ("masks.h", "m->cjk = all.letter & all.number;", "m->cjk = 0;"),
     ("rules_words.h", "(slash & s->absorbed)", "0"),
@@ -331,8 +328,7 @@ SHORT = [
     ("rules_words.h", "(row->tail == TAIL_ONE ? 0 : absorbed)", "absorbed"),
     ("rules_words.h", "? LAST(apart)", "? 0"),
     ("rules_words.h", "s->suffix = suffix >> m->size & 1;", "s->suffix = 0;"),
-    ("rules_words.h", "TAIL_SLASHES ? absorbed : feeds)", "TAIL_SLASHES ? 0 : feeds)"),
-    ("rules_words.h", "TAIL_SLASHES ? absorbed : feeds)", "TAIL_SLASHES ? absorbed : 0)"),
+    ("rules_words.h", "s->absorbed = LAST(absorbed);", "s->absorbed = 0;"),
     ("rules.h", "return final ? ends : -1;", "return final ? 0 : -1;"),
     ("rules.h", "x->ends && !x->more ? ~x->text : 0", "0"),
     ("rules_words.h", "row->lead == LEAD_SPACE ? brief | longer >> 1 : 0", "0"),
