@@ -48,12 +48,16 @@ cdef extern from *:
 cdef extern from "encode/soft_cuts.h":
     void soft_flags(Borders *t) noexcept nogil
     void soft_choose(Borders *t, const Implementation *level, int64_t ids) noexcept nogil
-    int soft_words(
-        const Borders *t, const uint8_t *text, const uint32_t *hard, uint32_t at, uint32_t end, uint32_t *words
+    ctypedef struct SoftWords:
+        uint32_t *starts
+        uint16_t *asked
+        int count, asks
+    void soft_words(
+        const Borders *t, const uint8_t *text, const uint32_t *hard, uint32_t at, uint32_t end, SoftWords *words
     ) noexcept nogil
-    int soft_asks(
+    void soft_asks(
         const Borders *t, uint64_t *memory, const PieceTable *table, const uint32_t *side, const uint64_t *values,
-        int words, uint32_t before, uint16_t *asked) noexcept nogil
+        uint32_t before, SoftWords *words) noexcept nogil
     const uint32_t *soft_ids(
         const PieceTable *table, const uint32_t *side, uint64_t value, uint32_t *few, uint32_t *count) noexcept nogil
 
@@ -439,13 +443,17 @@ cdef void take_words(IdSink run) noexcept nogil:
     cdef int pieces = chunk.pieces
     cdef Py_ssize_t first = out.count
     cdef Joint joint
+    cdef uint16_t asked[CHUNK_ROOM]
+    cdef SoftWords words
     memcpy(hard, chunk.starts, sizeof(hard))
     joint.starts, joint.at, joint.end, joint.spent = hard, hard[0], hard[pieces], 0
+    words.starts, words.asked = chunk.starts, asked
     begin_piece(run, &joint, 0, first)
     while joint.at < joint.end and run.fault.status == FINE:
-        chunk.pieces = soft_words(run.bpe.borders, text, hard + joint.piece + 1, joint.at, joint.end, chunk.starts)
+        soft_words(run.bpe.borders, text, hard + joint.piece, joint.at, joint.end, &words)
+        chunk.pieces = words.count
         if run.find_values(text):
-            join_words(run, &joint)
+            join_words(run, &joint, &words)
     run.junction.work += joint.spent
     memcpy(chunk.starts, hard, sizeof(hard))  # the finder reads what lies after the chunk's pieces
     chunk.pieces = pieces
@@ -470,44 +478,39 @@ cdef inline void begin_piece(IdSink run, Joint *joint, int piece, Py_ssize_t flo
     joint.most = LEAST_SPENT + SPENT * <int64_t>(joint.starts[piece + 1] - joint.starts[piece])
 
 
-cdef void join_words(IdSink run, Joint *joint) noexcept nogil:
-    """Write the ids of the chunk's words, whose values are found; rewrite those at borders that do not hold.
+cdef void join_words(IdSink run, Joint *joint, SoftWords *words) noexcept nogil:
+    """Write the ids of the words, whose values are found; rewrite those at borders that do not hold.
 
     A piece whose borders take too long is merged whole, and `joint.at` is its end; else it is that of the words.
     """
-    cdef const uint32_t *starts = run.chunk.starts
+    cdef const uint32_t *starts = words.starts
     cdef Ids *out = &run.out.ids
-    cdef uint16_t asked[CHUNK_ROOM]  # words whose border with the word before may not hold
     cdef uint32_t few[3]
     cdef uint32_t count
     cdef const uint32_t *ids
-    cdef int words = run.chunk.pieces, i, done = 0, word, piece = joint.piece, size
+    cdef int i, done = 0, word, first
     cdef Py_ssize_t found
-    size = soft_asks(run.bpe.borders, run.memory, &run.table, run.side, run.values, words,
-                     out.data[out.count - 1] if out.count > joint.floor else 0, asked)
-    asked[size] = words  # so that the piece that goes on after these words begins
-    for i in range(size + 1):
-        word = asked[i]
+    if not run.reserve_ids(words.count * KEY24_MAX + run.side_used + 2 * PENDING + 4):
+        return
+    soft_asks(run.bpe.borders, run.memory, &run.table, run.side, run.values,
+              out.data[out.count - 1] if out.count > joint.floor else 0, words)
+    words.asked[words.asks] = words.count  # so that the piece that goes on after these words begins
+    for i in range(words.asks + 1):
+        word = words.asked[i]
         if word < done:
             continue
-        while joint.starts[piece + 1] <= starts[word] and joint.starts[piece + 1] < joint.end:
-            piece += 1
-        if word < words and starts[word] == joint.starts[piece] and word > done:
-            continue
-        if not run.reserve_ids((words - done) * KEY24_MAX + run.side_used + 2 * PENDING + 4):
-            return
-        if piece > joint.piece:
-            found = word
-            while starts[found] > joint.starts[piece]:
-                found -= 1
-            emit(run, done, <int>found)
-            begin_piece(run, joint, piece, out.count)
-            done = <int>found
+        if joint.starts[joint.piece + 1] <= starts[word] < joint.end:
+            while joint.starts[joint.piece + 1] <= starts[word]:
+                joint.piece += 1
+            first = word
+            while starts[first] > joint.starts[joint.piece]:
+                first -= 1
+            emit(run, done, first)
+            begin_piece(run, joint, joint.piece, out.count)
+            done = first
         emit(run, done, word)
         done = word
-        while done < words and (done == word or starts[done] < joint.starts[piece + 1]):
-            if not run.reserve_ids((words - done) * KEY24_MAX + run.side_used + 2 * PENDING + 4):
-                return
+        while done < words.count and (done == word or starts[done] < joint.starts[joint.piece + 1]):
             ids = soft_ids(&run.table, run.side, run.values[done], few, &count)
             found = border_append(run.bpe.borders, run.memory, out.data, joint.floor, out.count, ids, <int>count,
                                   &joint.spent, joint.most)
@@ -518,7 +521,7 @@ cdef void join_words(IdSink run, Joint *joint) noexcept nogil:
             done += 1
             if out.data[found - 1] == ids[count - 1]:  # so the borders after this word are those that were looked at
                 break
-    joint.at = starts[words]
+    joint.at = starts[words.count]
 
 
 cdef void merge_whole(IdSink run, Joint *joint) noexcept nogil:
