@@ -11,7 +11,7 @@
 #include "bpe/piece_cache.h"
 #include "split/grid.h"
 
-enum { SAMPLE = 64 }; /* one token in so many is tried */
+enum { SAMPLE = 64, SOFT = CHUNK / 4 * 3 }; /* one token in so many is tried; words that the rules cut at once */
 
 /* Sets the kinds of characters beyond ASCII: they are letters, but for the signs among which most texts have their
  * punctuation. */
@@ -53,32 +53,44 @@ static inline void soft_choose(Borders *t, const Implementation *level, int64_t 
     t->cut = level->grid[best].run;
 }
 
-/* Whether `start` stands between two blanks that merge before the second one merges with what follows. Most rules let
- * the last blank lead a word. */
-static inline uint32_t soft_inside(const Borders *t, const uint8_t *text, uint32_t start) {
-    uint32_t two = border_two(text + start);
-    return ((two == 0x2020) | (two == 0x0909)) & t->trails[text[start + 1]];
-}
-
-/* Words of a chunk: their starts, and the end of the last one; and the numbers of those whose border with the word
- * before may not hold. */
+/* Words of a chunk: their starts, and the end of the last one; the numbers of those whose border with the word before may
+ * not hold; and how many more words there may be than the rules cut. */
 typedef struct {
     uint32_t *starts;
     uint16_t *asked;
-    int count, asks;
+    int count, asks, room;
 } SoftWords;
 
-/* Adds a start after `*before`, which is the last one, and others between both, so that each word has a key in the piece
- * table. At most CHUNK words are added. */
-static inline void soft_add(const Borders *t, const uint8_t *text, uint32_t start, uint32_t *before, SoftWords *w) {
-    while (w->count < CHUNK && start > *before) {
-        uint32_t cut = start;
-        if (__builtin_expect(start - *before > MIDDLE, 0))
-            for (cut = *before + MIDDLE; (text[cut] & 0xC0) == 0x80;)
-                cut--;
-        w->starts[++w->count] = *before = cut;
-        w->asked[w->asks] = (uint16_t)w->count;
-        w->asks += border_joined(t, text + cut);
+/* Adds a start, and others before it, so that each word has a key in the piece table; returns 0 if there is no room for
+ * them. `soft`: the border is asked, unless no token has its bytes side by side. */
+static inline int soft_add(const Borders *t, const uint8_t *text, uint32_t start, int soft, SoftWords *w) {
+    uint32_t cut = w->starts[w->count];
+    while (__builtin_expect(start - cut > MIDDLE, 0)) {
+        for (cut += MIDDLE; (text[cut] & 0xC0) == 0x80;)
+            cut--;
+        if (!w->room--)
+            return 0;
+        w->starts[++w->count] = cut;
+        w->asked[w->asks++] = (uint16_t)w->count;
+    }
+    w->starts[++w->count] = start;
+    w->asked[w->asks] = (uint16_t)w->count;
+    w->asks += soft && border_joined(t, text + start);
+    return 1;
+}
+
+/* Moves the starts that are asked and stand between two blanks, if these merge before the second one merges with what
+ * follows. Most rules let the last blank lead a word. */
+static inline void soft_move(const Borders *t, const uint8_t *text, SoftWords *w) {
+    int size = w->asks;
+    w->asks = 0;
+    for (int i = 0; i < size; i++) {
+        int word = w->asked[i];
+        uint32_t *start = w->starts + word, two = border_two(text + *start);
+        *start += ((two == 0x2020) | (two == 0x0909)) & t->trails[text[*start + 1]] & (word && *start + 1 < start[1]) &
+                  (word && *start - start[-1] < MIDDLE);
+        w->asked[w->asks] = (uint16_t)word;
+        w->asks += border_joined(t, text + *start);
     }
 }
 
@@ -86,12 +98,12 @@ static inline void soft_add(const Borders *t, const uint8_t *text, uint32_t star
  * ends at `end`. */
 static inline void soft_words(const Borders *t, const uint8_t *text, const uint32_t *hard, uint32_t at, uint32_t end,
                               SoftWords *words) {
-    uint32_t soft[CHUNK_ROOM + 64], before = at, last, stop;
+    uint32_t soft[CHUNK_ROOM + 64], last, start, stop;
     GridRun run = {.starts = soft, .at = at};
     SoftWords w = *words;
     for (soft[0] = at;;) {
-        t->cut(&t->words, text, end, 1, CHUNK, &run);
-        if (run.pieces >= CHUNK || soft[run.pieces] == end)
+        t->cut(&t->words, text, end, 1, SOFT, &run);
+        if (run.pieces >= SOFT || soft[run.pieces] == end)
             break;
         /* A character that the rules do not settle is a word. */
         if (soft[run.pieces] < run.at)
@@ -108,17 +120,17 @@ static inline void soft_words(const Borders *t, const uint8_t *text, const uint3
     w.starts[0] = at;
     w.asked[0] = w.count = 0;
     w.asks = at > *hard++;
-    for (const uint32_t *next = soft + 1; w.count < CHUNK; hard++) {
+    w.room = CHUNK - run.pieces;
+    for (const uint32_t *next = soft + 1;; hard++) {
         stop = *hard < last ? *hard : last;
-        for (; *next < stop && w.count < CHUNK; next++)
-            soft_add(t, text, *next + soft_inside(t, text, *next), &before, &w);
-        soft_add(t, text, stop, &before, &w);
-        w.asks -= before == stop && w.asks && w.asked[w.asks - 1] == w.count;
-        next += *next == stop;
-        if (stop == last)
+        while ((start = *next) < stop && soft_add(t, text, start, 1, &w))
+            next++;
+        if (start < stop || (start > stop && !w.room--) || !soft_add(t, text, stop, 0, &w) || stop == last)
             break;
+        next += start == stop;
     }
     w.asks -= w.asks && w.asked[w.asks - 1] == w.count; /* the end of the last word */
+    soft_move(t, text, &w);
     *words = w;
 }
 
