@@ -7,7 +7,7 @@ Invariant: a sink takes all pieces of a chunk, or its fault says why not. The id
 `IdSink` takes four steps, each for all pieces of the chunk, so that the processor waits for many look-ups at once: look
 each piece up in its first line of the piece table (bpe/piece_probe.h); look the missing ones up in their second line;
 merge those still missing (bpe/merge.pyx, bpe/strips.h), and put them into the table; write the ids. Where long pieces
-are most of a chunk, and the model allows it, it takes them for words instead (soft_cuts.h), and rewrites the ids at
+are a quarter of a chunk, and the model allows it, it takes them for words instead (soft_cuts.h), and rewrites the ids at
 borders between words that do not hold (bpe/borders.h). Example: "Hi  all" has the pieces "Hi", " " and " all", so
 `starts` is 0, 2, 3, 7. If the first step does not find " all", `missed` is [2].
 Each id begins at the end of the id before, since merging keeps all bytes. A character belongs to all ids that have a
@@ -18,7 +18,7 @@ cimport cython
 from cpython cimport array
 from libc.stdint cimport uint16_t
 from libc.stdlib cimport free
-from libc.string cimport memcpy, memmove, memset
+from libc.string cimport memchr, memcpy, memmove, memset
 
 from dstok.core.bpe.merge cimport (
     KEY24_MAX, KEY252_IDS, MEMORY_BYTES, NO_RANK, PENDING, SCRATCH_BYTES, STRIPS, Borders, border_append, borders_made,
@@ -63,7 +63,7 @@ cdef extern from "encode/soft_cuts.h":
 
 cdef enum:
     LEAST_STRIPS = 3         # missed pieces: merging fewer one by one is faster
-    FEW_BYTES = 12           # a piece, on average: below it hardly any are long
+    FEW_BYTES = 6            # a piece, on average: below it hardly any are long
     WORK = 1 << 14           # bytes of long pieces: merging so many takes as long as making the tables of borders
     SPENT = 8                # bytes that the borders of a piece may read, for each of its bytes
     LEAST_SPENT = 256
@@ -405,7 +405,8 @@ cdef void emit(IdSink run, int at, int stop) noexcept nogil:
 
 
 cdef bint is_long(const Chunk *chunk) noexcept nogil:
-    """Tell whether pieces that have no key are half of the text of a chunk."""
+    """Tell whether pieces that have no key are half of the text of a chunk. One with a space counts twice."""
+    cdef const uint8_t *text = chunk.text + chunk.origin
     cdef uint32_t span = chunk.starts[chunk.pieces] - chunk.starts[0], length, longs = 0
     cdef int i
     if span < FEW_BYTES * <uint32_t>chunk.pieces:
@@ -413,6 +414,10 @@ cdef bint is_long(const Chunk *chunk) noexcept nogil:
     for i in range(chunk.pieces):
         length = chunk.starts[i + 1] - chunk.starts[i]
         longs += length if length > KEY24_MAX else 0
+    for i in range(chunk.pieces if 4 * longs > span else 0):
+        length = chunk.starts[i + 1] - chunk.starts[i]
+        if length > KEY24_MAX and memchr(text + chunk.starts[i] + 1, 0x20, length - 1) != NULL:
+            longs += length
     return 2 * longs > span
 
 
