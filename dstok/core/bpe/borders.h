@@ -5,8 +5,8 @@
  * one that "ing" begins with before these two tokens are built.
  * Invariant: the ids of a piece are those whose borders all hold (docs/proofs_ids.md, "Soft cuts"). Ranks are monotone: the
  * rank of a merge is above those of the merges that make its sides.
- * Three answers, the cheapest first: two signatures without a common bit; a memory of pairs; a walk down the merges of
- * both tokens, by rank. `spent` counts the bytes that walks and merges read, so that hostile texts can be left to
+ * Four answers, the cheapest first: no token has the two bytes at the border side by side; two signatures without a
+ * common bit; a memory of pairs; a walk down the merges of both tokens, by rank. `spent` counts the bytes that walks and merges read, so that hostile texts can be left to
  * `merge_sections`. */
 #ifndef DSTOK_BORDERS_H
 #define DSTOK_BORDERS_H
@@ -229,21 +229,22 @@ static inline int border_ids(const Borders *t, uint64_t *memory, uint32_t a, uin
 static inline int64_t border_push(const Borders *t, uint64_t *memory, uint32_t *out, int64_t floor, int64_t count,
                                   uint32_t id, int64_t *spent, int64_t most) {
     uint32_t pending[PENDING], ids[SHORT];
-    int size = 1, found;
+    int size = 1, found, holds = 1; /* the last `holds` ones hold among themselves */
     pending[0] = id;
     for (int64_t room = count + PENDING; size;) {
         id = pending[size - 1];
         if (count == floor || !border_asks(t, out[count - 1], id) ||
             !(found = border_ids(t, memory, out[count - 1], id, ids, spent))) {
-            out[count++] = id;
-            size--;
+            for (; holds; holds--)
+                out[count++] = pending[--size];
+            holds = 1;
             continue;
         }
         count--;
         size--;
         if (found < 0 || ++*spent > most || size + found > PENDING || count + size + found > room)
             return -1;
-        while (found)
+        for (holds = found; found;)
             pending[size++] = ids[--found];
     }
     return count;
