@@ -7,7 +7,7 @@ Invariant: a sink takes all pieces of a chunk, or its fault says why not. The id
 `IdSink` takes four steps, each for all pieces of the chunk, so that the processor waits for many look-ups at once: look
 each piece up in its first line of the piece table (bpe/piece_probe.h); look the missing ones up in their second line;
 merge those still missing (bpe/merge.pyx, bpe/strips.h), and put them into the table; write the ids. Where long pieces
-are a quarter of a chunk, and the model allows it, it takes them for words instead (soft_cuts.h), and rewrites the ids at
+are much of a chunk, and the model allows it, it takes them for words instead (soft_cuts.h), and rewrites the ids at
 borders between words that do not hold (bpe/borders.h). Example: "Hi  all" has the pieces "Hi", " " and " all", so
 `starts` is 0, 2, 3, 7. If the first step does not find " all", `missed` is [2].
 Each id begins at the end of the id before, since merging keeps all bytes. A character belongs to all ids that have a

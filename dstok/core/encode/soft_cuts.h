@@ -143,10 +143,8 @@ static inline const uint32_t *soft_ids(const PieceTable *table, const uint32_t *
 
 /* The first or the last id of a value. */
 static inline uint32_t soft_end(const PieceTable *table, const uint32_t *side, uint64_t value, int last) {
-    uint32_t mask = (1 << VALUE_ID_BITS) - 1, count = value & 3;
-    if (__builtin_expect(count, 1))
-        return (uint32_t)(value >> (8 + (last ? VALUE_ID_BITS * (count - 1) : 0))) & mask;
-    const uint32_t *ids = piece_elsewhere(table, side, value, &count);
+    uint32_t few[3], count;
+    const uint32_t *ids = soft_ids(table, side, value, few, &count);
     return ids[last ? count - 1 : 0];
 }
 
