@@ -5,8 +5,8 @@
  * one that "ing" begins with before these two tokens are built.
  * Invariant: the ids of a piece are those whose borders all hold (docs/proofs_ids.md, "Soft cuts"). Ranks are monotone: the
  * rank of a merge is above those of the merges that make its sides.
- * Three answers, the cheapest first: two signatures without a common bit; a memory of pairs; a walk down the merges of
- * both tokens, by rank. `spent` counts the bytes that walks and merges read, so that hostile texts can be left to
+ * Four answers, the cheapest first: no token has the two bytes at the border side by side; two signatures without a
+ * common bit; a memory of pairs; a walk down the merges of both tokens, by rank. `spent` counts the bytes that walks and merges read, so that hostile texts can be left to
  * `merge_sections`. */
 #ifndef DSTOK_BORDERS_H
 #define DSTOK_BORDERS_H
@@ -43,11 +43,25 @@ typedef struct Borders {
     const uint8_t *blob;
     Signature *signatures; /* by token */
     Spine *spines;
+    uint32_t joined[0x10000 / 32]; /* a bit for each pair of bytes that stand side by side in a token */
+    uint8_t trails[256];           /* by byte: whether a space merges with a space before, and not first with this byte */
     KernelTables words; /* of the rules that cut long pieces, and their kernel */
     GridRunFunction cut;
     uint8_t flags[0x10000 + 4], page[256];
     uint16_t numbers[0x1100];
 } Borders;
+
+/* The bytes before and at `text`. */
+static inline uint32_t border_two(const uint8_t *text) {
+    uint16_t two;
+    memcpy(&two, text - 1, sizeof(two));
+    return two;
+}
+
+/* Whether a merge may cross the border at `text`, whatever its tokens are. */
+static inline uint32_t border_joined(const Borders *t, const uint8_t *text) {
+    return t->joined[border_two(text) >> 5] >> (border_two(text) & 31) & 1;
+}
 
 /* The number of the bit of a right side. Most merges join symbols of a few kinds, and hardly ever a letter and a space:
  * each kind of first byte has bits of its own. */
@@ -83,8 +97,11 @@ static inline Borders *borders_new(const PairTable *pairs, const StartTable *sta
         t->blob = blob;
         t->signatures = (Signature *)(t + 1);
         t->spines = (Spine *)(t->signatures + ids);
-        for (int64_t i = 0; i < ids && starts[i] < starts[ids]; i++)
+        for (int64_t i = 0; i < ids && starts[i] < starts[ids]; i++) {
             bits[i] = border_bit((uint32_t)i, blob[starts[i]]);
+            for (uint32_t at = starts[i] + 1; at < starts[i + 1]; at++)
+                t->joined[border_two(blob + at) >> 5] |= 1u << (border_two(blob + at) & 31);
+        }
         for (int64_t i = 0; i < slots; i++)
             if (~pairs->slots[i]) {
                 by_rank[pairs->slots[i] & NO_RANK] = pairs->slots[i] >> RANK_BITS;
@@ -212,21 +229,22 @@ static inline int border_ids(const Borders *t, uint64_t *memory, uint32_t a, uin
 static inline int64_t border_push(const Borders *t, uint64_t *memory, uint32_t *out, int64_t floor, int64_t count,
                                   uint32_t id, int64_t *spent, int64_t most) {
     uint32_t pending[PENDING], ids[SHORT];
-    int size = 1, found;
+    int size = 1, found, holds = 1; /* the last `holds` ones hold among themselves */
     pending[0] = id;
     for (int64_t room = count + PENDING; size;) {
         id = pending[size - 1];
         if (count == floor || !border_asks(t, out[count - 1], id) ||
             !(found = border_ids(t, memory, out[count - 1], id, ids, spent))) {
-            out[count++] = id;
-            size--;
+            for (; holds; holds--)
+                out[count++] = pending[--size];
+            holds = 1;
             continue;
         }
         count--;
         size--;
         if (found < 0 || ++*spent > most || size + found > PENDING || count + size + found > room)
             return -1;
-        while (found)
+        for (holds = found; found;)
             pending[size++] = ids[--found];
     }
     return count;

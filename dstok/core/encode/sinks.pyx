@@ -7,7 +7,7 @@ Invariant: a sink takes all pieces of a chunk, or its fault says why not. The id
 `IdSink` takes four steps, each for all pieces of the chunk, so that the processor waits for many look-ups at once: look
 each piece up in its first line of the piece table (bpe/piece_probe.h); look the missing ones up in their second line;
 merge those still missing (bpe/merge.pyx, bpe/strips.h), and put them into the table; write the ids. Where long pieces
-are most of a chunk, and the model allows it, it takes them for words instead (soft_cuts.h), and rewrites the ids at
+are much of a chunk, and the model allows it, it takes them for words instead (soft_cuts.h), and rewrites the ids at
 borders between words that do not hold (bpe/borders.h). Example: "Hi  all" has the pieces "Hi", " " and " all", so
 `starts` is 0, 2, 3, 7. If the first step does not find " all", `missed` is [2].
 Each id begins at the end of the id before, since merging keeps all bytes. A character belongs to all ids that have a
@@ -18,7 +18,7 @@ cimport cython
 from cpython cimport array
 from libc.stdint cimport uint16_t
 from libc.stdlib cimport free
-from libc.string cimport memcpy, memmove, memset
+from libc.string cimport memchr, memcpy, memmove, memset
 
 from dstok.core.bpe.merge cimport (
     KEY24_MAX, KEY252_IDS, MEMORY_BYTES, NO_RANK, PENDING, SCRATCH_BYTES, STRIPS, Borders, border_append, borders_made,
@@ -48,18 +48,22 @@ cdef extern from *:
 cdef extern from "encode/soft_cuts.h":
     void soft_flags(Borders *t) noexcept nogil
     void soft_choose(Borders *t, const Implementation *level, int64_t ids) noexcept nogil
-    int soft_words(
-        const Borders *t, const uint8_t *text, const uint32_t *hard, uint32_t at, uint32_t end, uint32_t *words
+    ctypedef struct SoftWords:
+        uint32_t *starts
+        uint16_t *asked
+        int count, asks
+    void soft_words(
+        const Borders *t, const uint8_t *text, const uint32_t *hard, uint32_t at, uint32_t end, SoftWords *words
     ) noexcept nogil
-    int soft_asks(
+    void soft_asks(
         const Borders *t, uint64_t *memory, const PieceTable *table, const uint32_t *side, const uint64_t *values,
-        int words, uint32_t before, uint16_t *asked) noexcept nogil
+        uint32_t before, SoftWords *words) noexcept nogil
     const uint32_t *soft_ids(
         const PieceTable *table, const uint32_t *side, uint64_t value, uint32_t *few, uint32_t *count) noexcept nogil
 
 cdef enum:
     LEAST_STRIPS = 3         # missed pieces: merging fewer one by one is faster
-    FEW_BYTES = 8            # a piece, on average: below it hardly any are long
+    FEW_BYTES = 6            # a piece, on average: below it hardly any are long
     WORK = 1 << 14           # bytes of long pieces: merging so many takes as long as making the tables of borders
     SPENT = 8                # bytes that the borders of a piece may read, for each of its bytes
     LEAST_SPENT = 256
@@ -401,7 +405,8 @@ cdef void emit(IdSink run, int at, int stop) noexcept nogil:
 
 
 cdef bint is_long(const Chunk *chunk) noexcept nogil:
-    """Tell whether pieces that have no key are a third of the text of a chunk."""
+    """Tell whether pieces that have no key are half of the text of a chunk. One with a space counts twice."""
+    cdef const uint8_t *text = chunk.text + chunk.origin
     cdef uint32_t span = chunk.starts[chunk.pieces] - chunk.starts[0], length, longs = 0
     cdef int i
     if span < FEW_BYTES * <uint32_t>chunk.pieces:
@@ -409,7 +414,11 @@ cdef bint is_long(const Chunk *chunk) noexcept nogil:
     for i in range(chunk.pieces):
         length = chunk.starts[i + 1] - chunk.starts[i]
         longs += length if length > KEY24_MAX else 0
-    return 3 * longs > span
+    for i in range(chunk.pieces if 4 * longs > span else 0):
+        length = chunk.starts[i + 1] - chunk.starts[i]
+        if length > KEY24_MAX and memchr(text + chunk.starts[i] + 1, 0x20, length - 1) != NULL:
+            longs += length
+    return 2 * longs > span
 
 
 cdef bint opens_borders(IdSink run, BPE bpe, uint64_t least) noexcept nogil:
@@ -439,13 +448,17 @@ cdef void take_words(IdSink run) noexcept nogil:
     cdef int pieces = chunk.pieces
     cdef Py_ssize_t first = out.count
     cdef Joint joint
+    cdef uint16_t asked[CHUNK_ROOM]
+    cdef SoftWords words
     memcpy(hard, chunk.starts, sizeof(hard))
     joint.starts, joint.at, joint.end, joint.spent = hard, hard[0], hard[pieces], 0
+    words.starts, words.asked = chunk.starts, asked
     begin_piece(run, &joint, 0, first)
     while joint.at < joint.end and run.fault.status == FINE:
-        chunk.pieces = soft_words(run.bpe.borders, text, hard + joint.piece + 1, joint.at, joint.end, chunk.starts)
+        soft_words(run.bpe.borders, text, hard + joint.piece, joint.at, joint.end, &words)
+        chunk.pieces = words.count
         if run.find_values(text):
-            join_words(run, &joint)
+            join_words(run, &joint, &words)
     run.junction.work += joint.spent
     memcpy(chunk.starts, hard, sizeof(hard))  # the finder reads what lies after the chunk's pieces
     chunk.pieces = pieces
@@ -470,44 +483,39 @@ cdef inline void begin_piece(IdSink run, Joint *joint, int piece, Py_ssize_t flo
     joint.most = LEAST_SPENT + SPENT * <int64_t>(joint.starts[piece + 1] - joint.starts[piece])
 
 
-cdef void join_words(IdSink run, Joint *joint) noexcept nogil:
-    """Write the ids of the chunk's words, whose values are found; rewrite those at borders that do not hold.
+cdef void join_words(IdSink run, Joint *joint, SoftWords *words) noexcept nogil:
+    """Write the ids of the words, whose values are found; rewrite those at borders that do not hold.
 
     A piece whose borders take too long is merged whole, and `joint.at` is its end; else it is that of the words.
     """
-    cdef const uint32_t *starts = run.chunk.starts
+    cdef const uint32_t *starts = words.starts
     cdef Ids *out = &run.out.ids
-    cdef uint16_t asked[CHUNK_ROOM]  # words whose border with the word before may not hold
     cdef uint32_t few[3]
     cdef uint32_t count
     cdef const uint32_t *ids
-    cdef int words = run.chunk.pieces, i, done = 0, word, piece = joint.piece, size
+    cdef int i, done = 0, word, first
     cdef Py_ssize_t found
-    size = soft_asks(run.bpe.borders, run.memory, &run.table, run.side, run.values, words,
-                     out.data[out.count - 1] if out.count > joint.floor else 0, asked)
-    asked[size] = words  # so that the piece that goes on after these words begins
-    for i in range(size + 1):
-        word = asked[i]
+    if not run.reserve_ids(words.count * KEY24_MAX + run.side_used + 2 * PENDING + 4):
+        return
+    soft_asks(run.bpe.borders, run.memory, &run.table, run.side, run.values,
+              out.data[out.count - 1] if out.count > joint.floor else 0, words)
+    words.asked[words.asks] = words.count  # so that the piece that goes on after these words begins
+    for i in range(words.asks + 1):
+        word = words.asked[i]
         if word < done:
             continue
-        while joint.starts[piece + 1] <= starts[word] and joint.starts[piece + 1] < joint.end:
-            piece += 1
-        if word < words and starts[word] == joint.starts[piece] and word > done:
-            continue
-        if not run.reserve_ids((words - done) * KEY24_MAX + run.side_used + 2 * PENDING + 4):
-            return
-        if piece > joint.piece:
-            found = word
-            while starts[found] > joint.starts[piece]:
-                found -= 1
-            emit(run, done, <int>found)
-            begin_piece(run, joint, piece, out.count)
-            done = <int>found
+        if joint.starts[joint.piece + 1] <= starts[word] < joint.end:
+            while joint.starts[joint.piece + 1] <= starts[word]:
+                joint.piece += 1
+            first = word
+            while starts[first] > joint.starts[joint.piece]:
+                first -= 1
+            emit(run, done, first)
+            begin_piece(run, joint, joint.piece, out.count)
+            done = first
         emit(run, done, word)
         done = word
-        while done < words and (done == word or starts[done] < joint.starts[piece + 1]):
-            if not run.reserve_ids((words - done) * KEY24_MAX + run.side_used + 2 * PENDING + 4):
-                return
+        while done < words.count and (done == word or starts[done] < joint.starts[joint.piece + 1]):
             ids = soft_ids(&run.table, run.side, run.values[done], few, &count)
             found = border_append(run.bpe.borders, run.memory, out.data, joint.floor, out.count, ids, <int>count,
                                   &joint.spent, joint.most)
@@ -518,7 +526,7 @@ cdef void join_words(IdSink run, Joint *joint) noexcept nogil:
             done += 1
             if out.data[found - 1] == ids[count - 1]:  # so the borders after this word are those that were looked at
                 break
-    joint.at = starts[words]
+    joint.at = starts[words.count]
 
 
 cdef void merge_whole(IdSink run, Joint *joint) noexcept nogil:

@@ -11,7 +11,7 @@
 #include "bpe/piece_cache.h"
 #include "split/grid.h"
 
-enum { SAMPLE = 64, SOON = 16 }; /* one token in so many is tried; words ahead of which a signature is fetched */
+enum { SAMPLE = 64, SOFT = CHUNK / 4 * 3 }; /* one token in so many is tried; words that the rules cut at once */
 
 /* Sets the kinds of characters beyond ASCII: they are letters, but for the signs among which most texts have their
  * punctuation. */
@@ -23,6 +23,9 @@ static inline void soft_flags(Borders *t) {
     t->words.flags = t->flags;
     t->words.pages = t->page;
     t->words.page_numbers = t->numbers;
+    const uint32_t *bytes = t->start->bytes;
+    for (int byte = 0; byte < 256; byte++)
+        t->trails[byte] = pair_rank(t->pairs, bytes[' '], bytes[' ']) <= pair_rank(t->pairs, bytes[' '], bytes[byte]);
 }
 
 /* Takes the rules that cut inside the fewest of the `ids` tokens, if the level has any. */
@@ -50,41 +53,57 @@ static inline void soft_choose(Borders *t, const Implementation *level, int64_t 
     t->cut = level->grid[best].run;
 }
 
-/* Whether `start` stands between two spaces, or two tabs. Most rules let the last blank lead a word, but blanks merge
- * first. */
-static inline uint32_t soft_inside(const uint8_t *text, uint32_t start) {
-    uint16_t two;
-    memcpy(&two, text + start - 1, sizeof(two));
-    return (two == 0x2020) | (two == 0x0909);
-}
+/* Words of a chunk: their starts, and the end of the last one; the numbers of those whose border with the word before may
+ * not hold; and how many more words there may be than the rules cut. */
+typedef struct {
+    uint32_t *starts;
+    uint16_t *asked;
+    int count, asks, room;
+} SoftWords;
 
-/* Adds a start after `*before`, which is the last one, and others between both, so that each word has a key in the piece
- * table; returns the number of words, at most CHUNK. */
-static inline int soft_add(const uint8_t *text, uint32_t start, uint32_t *before, uint32_t *words, int count) {
-    while (__builtin_expect(start - *before > MIDDLE, 0) && count < CHUNK) {
-        uint32_t cut = *before + MIDDLE;
-        while ((text[cut] & 0xC0) == 0x80)
+/* Adds a start, and others before it, so that each word has a key in the piece table; returns 0 if there is no room for
+ * them. `soft`: the border is asked, unless no token has its bytes side by side. */
+static inline int soft_add(const Borders *t, const uint8_t *text, uint32_t start, int soft, SoftWords *w) {
+    uint32_t cut = w->starts[w->count];
+    while (__builtin_expect(start - cut > MIDDLE, 0)) {
+        for (cut += MIDDLE; (text[cut] & 0xC0) == 0x80;)
             cut--;
-        words[++count] = *before = cut;
+        if (!w->room--)
+            return 0;
+        w->starts[++w->count] = cut;
+        w->asked[w->asks++] = (uint16_t)w->count;
     }
-    if (count == CHUNK)
-        return count;
-    words[count + 1] = start;
-    count += start > *before;
-    *before = start;
-    return count;
+    w->starts[++w->count] = start;
+    w->asked[w->asks] = (uint16_t)w->count;
+    w->asks += soft && border_joined(t, text + start);
+    return 1;
 }
 
-/* Writes the starts of up to CHUNK words from `at` on to `words`, and the end of the last one; returns their number.
- * `hard` has the starts of pieces from `at` on, up to `end`. */
-static inline int soft_words(const Borders *t, const uint8_t *text, const uint32_t *hard, uint32_t at, uint32_t end,
-                             uint32_t *words) {
-    uint32_t soft[CHUNK_ROOM + 64], before = at, last, stop;
+/* Moves the starts that are asked and stand between two blanks, if these merge before the second one merges with what
+ * follows. Most rules let the last blank lead a word. */
+static inline void soft_move(const Borders *t, const uint8_t *text, SoftWords *w) {
+    int size = w->asks;
+    w->asks = 0;
+    for (int i = 0; i < size; i++) {
+        int word = w->asked[i];
+        uint32_t *start = w->starts + word, two = border_two(text + *start);
+        *start += ((two == 0x2020) | (two == 0x0909)) & t->trails[text[*start + 1]] & (word && *start + 1 < start[1]) &
+                  (word && *start - start[-1] < MIDDLE);
+        w->asked[w->asks] = (uint16_t)word;
+        w->asks += border_joined(t, text + *start);
+    }
+}
+
+/* Finds up to CHUNK words from `at` on. `hard` has the starts of pieces from that one on that has `at`; the last piece
+ * ends at `end`. */
+static inline void soft_words(const Borders *t, const uint8_t *text, const uint32_t *hard, uint32_t at, uint32_t end,
+                              SoftWords *words) {
+    uint32_t soft[CHUNK_ROOM + 64], last, start, stop;
     GridRun run = {.starts = soft, .at = at};
-    int count = 0;
+    SoftWords w = *words;
     for (soft[0] = at;;) {
-        t->cut(&t->words, text, end, 1, CHUNK, &run);
-        if (run.pieces >= CHUNK || soft[run.pieces] == end)
+        t->cut(&t->words, text, end, 1, SOFT, &run);
+        if (run.pieces >= SOFT || soft[run.pieces] == end)
             break;
         /* A character that the rules do not settle is a word. */
         if (soft[run.pieces] < run.at)
@@ -98,17 +117,21 @@ static inline int soft_words(const Borders *t, const uint8_t *text, const uint32
             break;
     }
     last = soft[run.pieces];
-    words[0] = at;
-    for (const uint32_t *next = soft + 1; count < CHUNK; hard++) {
+    w.starts[0] = at;
+    w.asked[0] = w.count = 0;
+    w.asks = at > *hard++;
+    w.room = CHUNK - run.pieces;
+    for (const uint32_t *next = soft + 1;; hard++) {
         stop = *hard < last ? *hard : last;
-        for (; *next < stop && count < CHUNK; next++)
-            count = soft_add(text, *next + soft_inside(text, *next), &before, words, count);
-        count = soft_add(text, stop, &before, words, count);
-        next += *next == stop;
-        if (stop == last)
+        while ((start = *next) < stop && soft_add(t, text, start, 1, &w))
+            next++;
+        if (start < stop || (start > stop && !w.room--) || !soft_add(t, text, stop, 0, &w) || stop == last)
             break;
+        next += start == stop;
     }
-    return count;
+    w.asks -= w.asks && w.asked[w.asks - 1] == w.count; /* the end of the last word */
+    soft_move(t, text, &w);
+    *words = w;
 }
 
 /* The ids of a value, which may be `few`, and their number. */
@@ -118,38 +141,41 @@ static inline const uint32_t *soft_ids(const PieceTable *table, const uint32_t *
     return *count ? few : piece_elsewhere(table, side, value, count);
 }
 
-/* Writes to `asked` the numbers of the words whose border with the word before may not hold; returns how many they are.
- * `before` is the token before the first one. `side` has the ids of values that are in no table. */
-static inline int soft_asks(const Borders *t, uint64_t *memory, const PieceTable *table, const uint32_t *side,
-                            const uint64_t *values, int words, uint32_t before, uint16_t *asked) {
+/* The first or the last id of a value. */
+static inline uint32_t soft_end(const PieceTable *table, const uint32_t *side, uint64_t value, int last) {
+    uint32_t few[3], count;
+    const uint32_t *ids = soft_ids(table, side, value, few, &count);
+    return ids[last ? count - 1 : 0];
+}
+
+/* Drops from the words that are asked those whose border holds by its signatures, or by the memory. `values` are those of
+ * the words; the token `before` is that before the first one. `side` has the ids of values that are in no table. */
+static inline void soft_asks(const Borders *t, uint64_t *memory, const PieceTable *table, const uint32_t *side,
+                             const uint64_t *values, uint32_t before, SoftWords *w) {
     uint32_t lefts[CHUNK_ROOM], rights[CHUNK_ROOM];
-    int size = 0, left = 0;
-    for (int i = 0; i < words; i++) {
-        uint64_t value = values[i];
-        uint32_t mask = (1 << VALUE_ID_BITS) - 1, first = (uint32_t)(value >> 8) & mask, count = value & 3;
-        uint32_t last = (uint32_t)(value >> (8 + VALUE_ID_BITS * (count - (count > 0)))) & mask;
-        if (__builtin_expect(!count, 0)) {
-            const uint32_t *ids = piece_elsewhere(table, side, value, &count);
-            first = ids[0];
-            last = ids[count - 1];
+    int size = w->asks, left = 0;
+    for (int i = 0; i < size; i++) {
+        int word = w->asked[i];
+        lefts[i] = word ? soft_end(table, side, values[word - 1], 1) : before;
+        rights[i] = soft_end(table, side, values[word], 0);
+        __builtin_prefetch(t->signatures + lefts[i]);
+        __builtin_prefetch(t->signatures + rights[i]);
+    }
+    for (int i = 0; i < size; i++) {
+        uint32_t a = lefts[left] = lefts[i], b = rights[left] = rights[i];
+        w->asked[left] = w->asked[i];
+        if (border_asks(t, a, b)) {
+            __builtin_prefetch(memory_line(memory, a, b));
+            left++;
         }
-        __builtin_prefetch(t->signatures + ((uint32_t)(values[i + SOON] >> 8) & mask));
-        asked[size] = (uint16_t)i;
-        lefts[size] = before;
-        rights[size] = first;
-        size += border_asks(t, before, first);
-        before = last;
     }
+    size = left;
+    left = 0;
     for (int i = 0; i < size; i++) {
-        __builtin_prefetch(memory_line(memory, lefts[i], rights[i]));
-        __builtin_prefetch(t->spines + lefts[i]);
-        __builtin_prefetch(t->spines + rights[i]);
-    }
-    for (int i = 0; i < size; i++) {
-        asked[left] = asked[i];
+        w->asked[left] = w->asked[i];
         left += !border_remembered(memory, lefts[i], rights[i]);
     }
-    return left;
+    w->asks = left;
 }
 
 #endif
