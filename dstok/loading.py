@@ -16,7 +16,6 @@ from functools import partial
 
 from dstok._util.arguments import explained
 from dstok._util.files import StrPath
-from dstok._util.threads import at_once
 from dstok.errors import ArgumentError, ImageError, ModelNotFoundError
 from dstok.formats import MODEL_FILES, NEWEST_UPSTREAM
 from dstok.models import built_in
@@ -142,6 +141,8 @@ def _open(
             return tokenizer_of_image(image)
     except (ImageError, ValueError):  # it is damaged
         kept.remove(key)
+    from dstok._util.threads import at_once  # a model that is kept needs no threads
+
     # The file is read and hashed at once.
     made: Tokenizer = at_once(partial(_read, path, encoding, upstream=upstream, verify=verify),
                               partial(getattr, key, "name"))[0]

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from dstok._util.files import StrPath, map_file
 from dstok.compiled.tables import Buffer, Image
-from dstok.core.text.model_json import zeros
 from dstok.errors import ImageError
 from dstok.formats import IMAGE_MAGIC as MAGIC
 from dstok.formats import AddedToken
@@ -52,6 +51,8 @@ def image_bytes(
     digest: Digest = sha256_digest,
 ) -> bytearray:
     """The bytes of an image, with the checksum that `digest` makes of those after it."""
+    from dstok.core.text.model_json import zeros  # no image that is read needs it
+
     places = {name: (0, len(data)) for name, data in sections.items()}
     dumps = partial(json.dumps, sort_keys=True, separators=(",", ":"))
     before = f'{{"description":{dumps(header)},"sections":'

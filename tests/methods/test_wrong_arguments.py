@@ -61,7 +61,7 @@ VALUES: dict[str, Any] = {
     "conversation": TALK, "completion": "Hi", "body": {"messages": TALK, "model": "x"}, "model": "deepseek-v3", "part": "Hi", "slot": 0,
     "out": "out", "inputs": "text.txt", "group": 1, "template": r"\1", "data": b"a", "piece": b"a", "pattern": "a", "code_point": 97, "one": "15.0", "chars": "ab",
     "ranges": [(1, 2)], "version": "v3", "tokenizer": None, "tok": None, "splitter": dstok.Splitter("a"), "rendered": None, "index": 0,
-    "segments": [("ab", True), (b"c", False)]}
+    "segments": [("ab", True), (b"c", False)], "languages": [["ab"], ["ac"]], "trainer": dstok.training.BpeTrainer(vocab_size=257)}
 
 
 def of_modules() -> Iterator[tuple[str, Callable[..., Any]]]:
