@@ -320,7 +320,8 @@ def scan_model(
     if found.merges_at.at != NULL:
         edges += [found.merges_at.at - base + 1, found.merges_at.end - base - 1]
         found.merges = merges = uint32s(3 * found.merge_count)
-        memcpy(merges.data.as_uints, found.flat, 12 * found.merge_count)
+        if found.merge_count:  # else both may be NULL, and memcpy does not allow that even for no bytes
+            memcpy(merges.data.as_uints, found.flat, 12 * found.merge_count)
     edges.sort()
     return b"".join([data[edges[i]:edges[i + 1]] for i in range(0, len(edges), 2)]), found
 
