@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 
 from dstok._util.arguments import explained
-from dstok.chat.answers import EXCERPT, Answer, Direct, Message, StateParser, delimiters
+from dstok.chat.answers import EXCERPT, Answer, Direct, Message, State, StateParser, delimiters
 from dstok.chat.parse_dsml import LenientParser, StrictParser
 from dstok.chat.render import VersionName, find_version
 from dstok.chat.v2_v3 import CALL_BEGIN, CALL_END, CALLS_BEGIN, CALLS_END, SEP
@@ -60,9 +60,8 @@ class ToolTokenParser(StateParser):
             (self._think if self.state == self._reasoning else self.answer.say)(rest)
 
     def direct(self) -> Direct | None:
-        if self.state not in (self._reasoning, self._content) or self.begin is not None:
-            return None
-        return self.answer.thinks if self.state == self._reasoning else self.answer.says
+        states: dict[State, Direct] = {self._reasoning: self.answer.thinks, self._content: self.answer.says}
+        return states.get(self.state) if self.begin is None else None
 
     def _reasoning(self, before: str, delimiter: str) -> None:
         self._think(before)

@@ -17,8 +17,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from dstok._util.arguments import explained
+from dstok.chat.deepseek_recipe import RecipeConversation, conversation_of, recipe_messages
 from dstok.chat.messages import Message, as_tools, check, text_messages, wrong
-from dstok.chat.requests import RecipeConversation, conversation_of, recipe_messages
 from dstok.chat.scripts import render_v3_2, render_v4_preview
 from dstok.chat.v2_v3 import TURNS, render_v2
 from dstok.chat.v4 import number_v4, render_v4, render_v4_1

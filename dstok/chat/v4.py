@@ -12,11 +12,12 @@ tokenizer.json with `<｜System｜>` has been published: `dstok.chat.encode` ref
 from __future__ import annotations
 
 import sys
+from functools import partial
 from itertools import accumulate
 from typing import NamedTuple
 
+from dstok.chat.deepseek_recipe import RecipeConversation, parameters_of
 from dstok.chat.messages import Message
-from dstok.chat.requests import RecipeConversation, parameters_of
 from dstok.chat.scripts import Block, write_turn
 from dstok.chat.v2_v3 import HOISTED
 from dstok.chat.writer import ASSISTANT, CLOSE, PLAIN_ANSWER, PROMPTS, REMINDED, USER_TURN, Parameters, Writer
@@ -144,8 +145,7 @@ def _write_rows(order: Order, conversation: RecipeConversation, writer: Writer) 
         goes_on = before == "tool" or (before == role == "user")
         if writer.growing and place not in order.held and place not in order.apart:
             limit = order.limits[place] if order.limits else limit
-            writer.checkpoint(index, State(before, said, limit), HOISTED,
-                              lambda index, _, limit=limit: index < limit)  # type: ignore[misc]
+            writer.checkpoint(index, State(before, said, limit), HOISTED, partial(_is_before, limit))
         if role == "assistant":
             calls, prefix = message.get("tool_calls"), message.get("prefix")
             if not (prefix or conversation.has_tools) and calls is None:
@@ -175,6 +175,10 @@ def _write_rows(order: Order, conversation: RecipeConversation, writer: Writer) 
         else:
             writer.turn(REMINDED, content, index)
         before = role
+
+
+def _is_before(limit: int, index: int, message: Message) -> bool:
+    return index < limit
 
 
 def _write_answer(

@@ -15,8 +15,8 @@ from counted_text import Steps
 
 from dstok import chat
 from dstok.chat import conversation
+from dstok.chat.deepseek_recipe import tool_lines
 from dstok.chat.encode import EncodedSpan, segments_of
-from dstok.chat.requests import tool_lines
 from dstok.chat.writer import Rendered
 
 VERSIONS = [version.name for version in chat.versions()]
