@@ -212,7 +212,7 @@ def train_from_counts(
     file = counts if isinstance(counts, CountsFile) else CountsFile(counts)
     check_made_by(file, base)
     return trained(base, file.rows, settings, progress=progress, memory=whole_number("memory", memory),
-                    num_threads=thread_count(num_threads))
+                   num_threads=thread_count(num_threads))
 
 
 def check_made_by(file: CountsFile, base: Base) -> None:

@@ -40,7 +40,7 @@ def test_all_is_well(format: str) -> None:
     assert [*verify("out"), *verify("packed")] == []
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names are text here")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has names of files that are no text")
 @pytest.mark.parametrize("format", FORMATS)
 def test_names_that_are_no_utf_8(format: str) -> None:
     """pyarrow encodes a name that is str strictly."""

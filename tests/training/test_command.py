@@ -156,7 +156,7 @@ def test_repeat(inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "different: counts" in capsys.readouterr().out
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names are text here")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has names of files that are no text")
 def test_a_name_that_is_no_utf_8(inputs: Path) -> None:
     (inputs / "a.jsonl").rename(inputs / os.fsdecode(b"\xff.jsonl"))
     for _ in "ab":

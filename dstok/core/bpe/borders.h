@@ -6,8 +6,8 @@
  * Invariant: the ids of a piece are those whose borders all hold (docs/proofs_ids.md, "Soft cuts"). Ranks are monotone: the
  * rank of a merge is above those of the merges that make its sides.
  * Four answers, the cheapest first: no token has the two bytes at the border side by side; two signatures without a
- * common bit; a memory of pairs; a walk down the merges of both tokens, by rank. `spent` counts the bytes that walks and merges read, so that hostile texts can be left to
- * `merge_sections`. */
+ * common bit; a memory of pairs; a walk down the merges of both tokens, by rank. `spent` counts the bytes that walks and
+ * merges read, so that hostile texts can be left to `merge_sections`. */
 #ifndef DSTOK_BORDERS_H
 #define DSTOK_BORDERS_H
 

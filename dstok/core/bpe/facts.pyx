@@ -1,6 +1,6 @@
 """Facts about a model's tokens and live merges that its tables hold: each is one pass over them.
 
-In: live merges, flat (left, right, merged id by rank), and the tokens: token i is b[s[i]:s[i + 1]]. Out:
+In: live merges, flat (left, right, merged id by rank), and the tokens: token i is blob[starts[i]:starts[i + 1]]. Out:
 the symbols that merging starts from (merge_loops.h), the ids that merging makes, the bits of safe cuts and borders, the
 rows of a matrix. Invariant: merging gives the same ids from these symbols as from single bytes: docs/proofs_ids.md,
 "Sections". A pair of characters without a bit may be cut ("Safe cuts"); two pairs with one hash only lose a cut.
@@ -63,7 +63,7 @@ def is_monotone(const uint32_t[::1] live not None, Py_ssize_t ids) -> bool:
 
 
 def start_tables(
-    const uint32_t[::1] live not None, const uint32_t[::1] s not None, const uint8_t[::1] b not None,
+    const uint32_t[::1] live not None, const uint32_t[::1] starts not None, const uint8_t[::1] blob not None,
     byte_ids: Sequence[int], bint characters=False
 ) -> tuple[bytes, bytes, bytes]:
     """Return the symbols that merging may start from: `atoms`, `byte_pairs` and `pair_ids` of a StartTable.
@@ -71,10 +71,10 @@ def start_tables(
     The first are the characters of the BMP that are settled tokens (uint32[0x10000]: id + 1, or 0), the others the
     first 65,535 merges of two bytes to settled tokens. A model of `characters` has no such atoms, and no torn borders.
     """
-    cdef Py_ssize_t ids = s.shape[0] - 1, count = live.shape[0] // 3, rank, pair, left, right, i
+    cdef Py_ssize_t ids = starts.shape[0] - 1, count = live.shape[0] // 3, rank, pair, left, right, i
     cdef int32_t[::1] byte_of = array("i", [-1]) * ids, merged = array("i", [count]) * ALL
     cdef int32_t[::1] before = array("i", [count]) * ALL, after = array("i", [count]) * ALL
-    cdef uint8_t[::1] settled = settled_tokens(live, s), torn = bytearray(ALL // 8)
+    cdef uint8_t[::1] settled = settled_tokens(live, starts), torn = bytearray(ALL // 8)
     cdef uint16_t[::1] numbers = array("H", [0]) * (count + 1)  # by rank: how many of the merges in `made` are below
     cdef uint16_t below = 0
     cdef int byte
@@ -82,16 +82,16 @@ def start_tables(
     cdef uint32_t[::1] a = atoms
     cdef uint16_t[::1] t = table
     for byte, i in enumerate(byte_ids):
-        if s[i + 1] - s[i] == 1 and b[s[i]] == byte:  # a byte without a token has another byte's id
+        if starts[i + 1] - starts[i] == 1 and blob[starts[i]] == byte:  # a byte without a token has another byte's id
             byte_of[i] = byte
     for rank in range(count):
         left, right, i = live[3 * rank], live[3 * rank + 1], live[3 * rank + 2]
         numbers[rank] = below
         if byte_of[right] >= 0:
-            pair = b[s[left + 1] - 1] << 8 | byte_of[right]
+            pair = blob[starts[left + 1] - 1] << 8 | byte_of[right]
             before[pair] = min(before[pair], <int32_t>rank)
         if byte_of[left] >= 0:
-            pair = byte_of[left] << 8 | b[s[right]]
+            pair = byte_of[left] << 8 | blob[starts[right]]
             after[pair] = min(after[pair], <int32_t>rank)
         if byte_of[left] >= 0 and byte_of[right] >= 0 and settled[i] and below < NO_PAIR:
             merged[byte_of[left] << 8 | byte_of[right]] = <int32_t>rank
@@ -99,10 +99,10 @@ def start_tables(
             made.append(i)
     numbers[count] = below
     if not characters:
-        find_torn(s, b, torn)
+        find_torn(starts, blob, torn)
         for i in range(ids):
-            if settled[i] and is_character(&b[s[i]], s[i + 1] - s[i]):
-                a[code_point(&b[s[i]], &pair)] = <uint32_t>i + 1
+            if settled[i] and is_character(&blob[starts[i]], starts[i + 1] - starts[i]):
+                a[code_point(&blob[starts[i]], &pair)] = <uint32_t>i + 1
     for pair in range(ALL):
         t[4 * pair] = numbers[merged[pair]] if merged[pair] < count else NO_PAIR
         t[4 * pair + 1], t[4 * pair + 2] = numbers[before[pair]], numbers[after[pair]]
@@ -110,12 +110,12 @@ def start_tables(
     return b"" if characters else atoms.tobytes(), table.tobytes(), made.tobytes()
 
 
-cdef uint8_t[::1] settled_tokens(const uint32_t[::1] m, const uint32_t[::1] s):
+cdef uint8_t[::1] settled_tokens(const uint32_t[::1] m, const uint32_t[::1] starts):
     """Find the tokens of two or three bytes that no merge takes as a side at a rank below the ranks that make them.
 
     With monotone ranks all tokens are settled. If several merges make a token, all of them count. A byte for each id.
     """
-    cdef Py_ssize_t ids = s.shape[0] - 1, count = m.shape[0] // 3, rank, i, size
+    cdef Py_ssize_t ids = starts.shape[0] - 1, count = m.shape[0] // 3, rank, i, size
     cdef int32_t[::1] needs = array("i", [-1]) * ids      # the last rank that making a token needs
     cdef int32_t[::1] taken = array("i", [count]) * ids   # the first rank that takes a token
     cdef uint8_t[::1] found = bytearray(ids)
@@ -124,29 +124,29 @@ cdef uint8_t[::1] settled_tokens(const uint32_t[::1] m, const uint32_t[::1] s):
     for size in range(2, 4):
         for rank in range(count):
             i = m[3 * rank + 2]
-            if s[i + 1] - s[i] == <uint32_t>size:
+            if starts[i + 1] - starts[i] == <uint32_t>size:
                 needs[i] = max(needs[i], <int32_t>rank, needs[m[3 * rank]], needs[m[3 * rank + 1]])
     for i in range(ids):
         found[i] = 0 <= needs[i] < taken[i]
     return found
 
 
-cdef void find_torn(const uint32_t[::1] s, const uint8_t[::1] b, uint8_t[::1] bits) noexcept:
+cdef void find_torn(const uint32_t[::1] starts, const uint8_t[::1] blob, uint8_t[::1] bits) noexcept:
     """Set the bits of the pairs of bytes (left << 8 | right) that stand at a torn border inside a token.
 
     A border between characters is torn if on one side of it the token holds only a part of a character.
     """
     cdef Py_ssize_t i, begin, end
     cdef bint whole, last  # the character after the border, and the one before it
-    for i in range(s.shape[0] - 1):
-        begin, last = s[i], True
-        while begin < <Py_ssize_t>s[i + 1]:  # from one character, or part of one, to the next
+    for i in range(starts.shape[0] - 1):
+        begin, last = starts[i], True
+        while begin < <Py_ssize_t>starts[i + 1]:  # from one character, or part of one, to the next
             end = begin + 1
-            while end < <Py_ssize_t>s[i + 1] and b[end] & 0xC0 == 0x80:
+            while end < <Py_ssize_t>starts[i + 1] and blob[end] & 0xC0 == 0x80:
                 end += 1
-            whole = is_character(&b[begin], end - begin)
-            if begin > <Py_ssize_t>s[i] and not (whole and last):
-                put(bits, b[begin - 1] << 8 | b[begin])
+            whole = is_character(&blob[begin], end - begin)
+            if begin > <Py_ssize_t>starts[i] and not (whole and last):
+                put(bits, blob[begin - 1] << 8 | blob[begin])
             last, begin = whole, end
 
 
@@ -178,7 +178,7 @@ def direct_tokens(
     return bytes(bits), others
 
 
-def border_bits(ids: array[int], const uint32_t[::1] s not None, const uint8_t[::1] b not None) -> bytearray:
+def border_bits(ids: array[int], const uint32_t[::1] starts not None, const uint8_t[::1] blob not None) -> bytearray:
     """Return two bitmaps of the BMP, the last characters of these tokens and the first ones: not to cut after, before.
 
     U+FFFD stands for bytes that are no character. With `ignore_merges` a whole piece may be a token that merging cannot
@@ -192,13 +192,13 @@ def border_bits(ids: array[int], const uint32_t[::1] s not None, const uint8_t[:
     cdef uint8_t[::1] found = bits
     for i in range(tokens.shape[0]):
         token = tokens[i]
-        at = s[token + 1] - 1
-        while at > <Py_ssize_t>s[token] and b[at] & 0xC0 == 0x80:
+        at = starts[token + 1] - 1
+        while at > <Py_ssize_t>starts[token] and blob[at] & 0xC0 == 0x80:
             at -= 1
-        put_border(found, &b[at], s[token + 1] - at, 0)
-        at = s[token]
-        width = 1 if b[at] < 0x80 else character_at(&b[at], s[token + 1] - at, &c)
-        put_border(found, &b[at], width, 4 * BORDERS)
+        put_border(found, &blob[at], starts[token + 1] - at, 0)
+        at = starts[token]
+        width = 1 if blob[at] < 0x80 else character_at(&blob[at], starts[token + 1] - at, &c)
+        put_border(found, &blob[at], width, 4 * BORDERS)
     return bits
 
 
@@ -210,7 +210,9 @@ cdef void put_border(uint8_t[::1] bits, const uint8_t *p, Py_ssize_t size, Py_ss
         put(bits, first + c)
 
 
-def joined_pairs(const uint32_t[::1] s not None, const uint8_t[::1] b not None, bytearray borders=None) -> bytes:
+def joined_pairs(
+    const uint32_t[::1] starts not None, const uint8_t[::1] blob not None, bytearray borders=None
+) -> bytes:
     """Build the bitmap of the pairs of cuttable characters that a token may span.
 
     Cuttable characters take three bytes each, so around a border inside a token at most three bytes on either side
@@ -224,12 +226,12 @@ def joined_pairs(const uint32_t[::1] s not None, const uint8_t[::1] b not None, 
     bits = bytearray(JOINED_BYTES)
     cdef uint8_t[::1] found = bits, edges = borders
     parts = set()  # the bytes on both sides of a border beside a part of a character; each is looked at once
-    for i in range(s.shape[0] - 1):
-        for at in range(s[i] + 1, s[i + 1]):
-            p = &b[at]
+    for i in range(starts.shape[0] - 1):
+        for at in range(starts[i] + 1, starts[i + 1]):
+            p = &blob[at]
             if p[-1] & 0xC0 != 0x80 or p[0] & 0xF0 != 0xE0:
                 continue  # one of them is no character of three bytes
-            before, after = min(3, at - <Py_ssize_t>s[i]), min(3, <Py_ssize_t>s[i + 1] - at)
+            before, after = min(3, at - <Py_ssize_t>starts[i]), min(3, <Py_ssize_t>starts[i + 1] - at)
             if not before == after == 3:
                 parts.add(((<const char *>p - before)[:before], (<const char *>p)[:after]))
             elif characters_with(p - 3, 3, 0, left) and characters_with(p, 3, 1, right):
@@ -271,7 +273,7 @@ cdef Py_ssize_t characters_with(const uint8_t *part, Py_ssize_t size, bint first
 
 
 def joined_characters(
-    const uint32_t[::1] live not None, const uint32_t[::1] s not None, const uint8_t[::1] b not None
+    const uint32_t[::1] live not None, const uint32_t[::1] starts not None, const uint8_t[::1] blob not None
 ) -> array[int]:
     """Return the pair of characters at the border of each merge, left << 32 | right, as array("Q").
 
@@ -282,23 +284,25 @@ def joined_characters(
     pairs = array("Q", [0]) * (live.shape[0] // 3)
     cdef uint64_t[::1] p = pairs
     for i in range(p.shape[0]):
-        at = end = s[live[3 * i] + 1]
-        while at > <Py_ssize_t>s[live[3 * i]] and (at == end or b[at] & 0xC0 == 0x80):
+        at = end = starts[live[3 * i] + 1]
+        while at > <Py_ssize_t>starts[live[3 * i]] and (at == end or blob[at] & 0xC0 == 0x80):
             at -= 1
-        if first_character(b, at, end, &left) != end - at:
+        if first_character(blob, at, end, &left) != end - at:
             raise ValueError(f"expected tokens of whole characters in merges, found id {live[3 * i]}")
-        if not first_character(b, s[live[3 * i + 1]], s[live[3 * i + 1] + 1], &right):
+        if not first_character(blob, starts[live[3 * i + 1]], starts[live[3 * i + 1] + 1], &right):
             raise ValueError(f"expected tokens of whole characters in merges, found id {live[3 * i + 1]}")
         p[i] = <uint64_t>left << 32 | right
     return pairs
 
 
-cdef inline Py_ssize_t first_character(const uint8_t[::1] b, Py_ssize_t at, Py_ssize_t end, uint32_t *c) noexcept:
-    """Read the character at the start of b[at:end]; return the number of its bytes, 0 for none."""
-    if at < end and b[at] < 0x80:
-        c[0] = b[at]
+cdef inline Py_ssize_t first_character(
+    const uint8_t[::1] blob, Py_ssize_t at, Py_ssize_t end, uint32_t *c
+) noexcept:
+    """Read the character at the start of blob[at:end]; return the number of its bytes, 0 for none."""
+    if at < end and blob[at] < 0x80:
+        c[0] = blob[at]
         return 1
-    return character_at(&b[at], end - at, c) if at < end else 0
+    return character_at(&blob[at], end - at, c) if at < end else 0
 
 
 def joined_bits(const uint64_t[::1] pairs not None) -> bytes:
@@ -342,7 +346,7 @@ def matrix_rows(
 
 
 def longest_runs(
-    const uint64_t[::1] pairs not None, const uint32_t[::1] s not None, const uint8_t[::1] b not None
+    const uint64_t[::1] pairs not None, const uint32_t[::1] starts not None, const uint8_t[::1] blob not None
 ) -> dict[int, int]:
     """Return the characters whose runs merge apart from all else: for each one the length of the longest token.
 
@@ -359,14 +363,14 @@ def longest_runs(
         elif left != right:
             mixed[left & 127] |= left < 128
             mixed[right & 127] |= right < 128
-    for i in range(s.shape[0] - 1):
-        at = s[i]
-        if at == <Py_ssize_t>s[i + 1] or b[at] >= 128 or not twice[b[at]]:
+    for i in range(starts.shape[0] - 1):
+        at = starts[i]
+        if at == <Py_ssize_t>starts[i + 1] or blob[at] >= 128 or not twice[blob[at]]:
             continue
-        while at < <Py_ssize_t>s[i + 1] and b[at] == b[s[i]]:
+        while at < <Py_ssize_t>starts[i + 1] and blob[at] == blob[starts[i]]:
             at += 1
-        if at == <Py_ssize_t>s[i + 1]:
-            longest[b[s[i]]] = max(longest[b[s[i]]], at - s[i])
+        if at == <Py_ssize_t>starts[i + 1]:
+            longest[blob[starts[i]]] = max(longest[blob[starts[i]]], at - starts[i])
     return {i: longest[i] for i in range(128) if twice[i] and not mixed[i] and i != SPACE}
 
 

@@ -68,13 +68,13 @@ typedef struct {
     uint32_t built;    /* rank + 1 of the live merge of a token that is built by rising ranks, 0 of a symbol */
     uint32_t sides[2]; /* of that merge */
     uint32_t length;   /* in bytes */
-} Way;
+} Origin;
 
 /* The facts about each token that are known so far, by its id. */
 typedef struct {
     uint32_t *live; /* the rank of the live merge, or NO_RANK; LIVE_UNKNOWN: not found yet */
     uint32_t *last; /* rank + 1 of the last merge that makes the token */
-    Way *ways;
+    Origin *origins;
 } Known;
 
 #define UNBUILT 0xFFFFFFFFu
@@ -83,8 +83,8 @@ typedef struct {
 /* Writes to `spine` a token, its outer part (side 1: the right one) and so on, down to a symbol. Returns their number. */
 static inline int64_t spine_of(const Known *k, uint32_t token, int side, uint32_t *spine) {
     int64_t count = 0;
-    for (spine[count++] = token; k->ways[token].built; spine[count++] = token)
-        token = k->ways[token].sides[side];
+    for (spine[count++] = token; k->origins[token].built; spine[count++] = token)
+        token = k->origins[token].sides[side];
     return count;
 }
 
@@ -94,13 +94,14 @@ static inline int stay_apart(const MergeIndex *m, const Known *k, const uint32_t
                              int64_t right) {
     for (int64_t i = left, j = right; i > 1 || j > 1;) { /* all lines at once: most merges look at several */
         __builtin_prefetch(m->slots + index_home(m, a[i - 1], b[j - 1]));
-        if (i > 1 && (j == 1 || k->ways[a[i - 2]].built <= k->ways[b[j - 2]].built))
+        if (i > 1 && (j == 1 || k->origins[a[i - 2]].built <= k->origins[b[j - 2]].built))
             i--;
         else
             j--;
     }
     while (left > 1 || right > 1) {
-        uint32_t next_left = left > 1 ? k->ways[a[left - 2]].built : UNBUILT, next_right = right > 1 ? k->ways[b[right - 2]].built : UNBUILT;
+        uint32_t next_left = left > 1 ? k->origins[a[left - 2]].built : UNBUILT;
+        uint32_t next_right = right > 1 ? k->origins[b[right - 2]].built : UNBUILT;
         uint32_t across = index_rank(m, a[left - 1], b[right - 1]);
         if (next_left <= next_right ? across + 1 < next_left : across + 1 <= next_right)
             return 0;
@@ -122,7 +123,7 @@ static inline uint32_t last_merge(const MergeIndex *m, const StartTable *start, 
 
 /* Whether merging never makes the token of its own bytes: it has no merges, or none at `rank` or above that could. */
 static inline int is_never_made(const Known *k, uint32_t token, int64_t rank) {
-    return k->ways[token].built >= PENDING &&
+    return k->origins[token].built >= PENDING &&
            (k->live[token] == NO_RANK || (k->live[token] == LIVE_UNKNOWN && k->last[token] <= rank));
 }
 
@@ -137,14 +138,14 @@ static inline void know_symbols(const MergeIndex *m, const StartTable *start, co
     for (int64_t i = 0; i < ids; i++) {
         uint32_t symbols[4], length = starts[i + 1] - starts[i];
         const uint8_t *text = blob + starts[i];
-        k->ways[i] = (Way){UNBUILT, {0, 0}, length};
+        k->origins[i] = (Origin){UNBUILT, {0, 0}, length};
         if (length == 0 || length > 4 || start_symbols(start, text, length, symbols) != 1 || symbols[0] != (uint32_t)i)
             continue;
         if (start->wide.ids && length == 1 && text[0] >= 0x80)
             k->last[i] = UNBUILT;
         else {
             k->live[i] = NO_RANK;
-            k->ways[i].built = 0;
+            k->origins[i].built = 0;
         }
     }
 }
@@ -160,8 +161,8 @@ static inline int64_t find_live(const MergeIndex *m, const StartTable *start, co
     for (int64_t rank = 0; rank < m->count; rank++) {
         const uint32_t *merge = m->merges + 3 * rank;
         uint32_t left = merge[0], right = merge[1], made = merge[2];
-        const Way *one = k->ways + left, *other = k->ways + right;
-        Way *whole = k->ways + made;
+        const Origin *one = k->origins + left, *other = k->origins + right;
+        Origin *whole = k->origins + made;
         int built = one->built < PENDING && other->built < PENDING && whole->length == one->length + other->length;
         steps += STEPS_A_MERGE;
         if (k->live[made] != LIVE_UNKNOWN)
@@ -175,7 +176,7 @@ static inline int64_t find_live(const MergeIndex *m, const StartTable *start, co
             steps -= a + b;
             if (stay_apart(m, k, scratch.ids, a, scratch.next, b)) {
                 k->live[made] = (uint32_t)rank;
-                *whole = (Way){(uint32_t)rank + 1, {left, right}, whole->length};
+                *whole = (Origin){(uint32_t)rank + 1, {left, right}, whole->length};
             }
         } else if (!is_never_made(k, left, rank) && !is_never_made(k, right, rank))
             whole->built = PENDING;

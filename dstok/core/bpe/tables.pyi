@@ -8,9 +8,9 @@ MAX_IDS: int
 MAX_MERGES: int
 MAX_SLOTS: int
 def live_merges(
-    m: Any,
-    s: Any,
-    b: bytes | bytearray | memoryview,
+    merges: Any,
+    starts: Any,
+    blob: bytes | bytearray | memoryview,
     byte_ids: Sequence[int],
     characters: CharacterTable | None = None,
 ) -> tuple[array[int], array[int]]: ...

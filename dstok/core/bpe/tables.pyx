@@ -35,12 +35,12 @@ cdef extern from "bpe/live.h":
         Py_ssize_t count
         uint64_t *slots
         uint64_t mask, seed
-    ctypedef struct Way:
+    ctypedef struct Origin:
         pass
     ctypedef struct Known:
         uint32_t *live
         uint32_t *last
-        Way *ways
+        Origin *origins
     Py_ssize_t merge_index(MergeIndex *m) noexcept nogil
     void prefetch "__builtin_prefetch"(const void *) noexcept nogil
     uint32_t index_rank(const void *m, uint32_t left, uint32_t right) noexcept nogil
@@ -63,28 +63,29 @@ MAX_SLOTS = 1 << 25    # two for each of MAX_MERGES
 
 
 def live_merges(
-    const uint32_t[::1] m not None, const uint32_t[::1] s not None, const uint8_t[::1] b not None,
+    const uint32_t[::1] merges not None, const uint32_t[::1] starts not None, const uint8_t[::1] blob not None,
     byte_ids: Sequence[int], CharacterTable characters=None
 ) -> tuple[array[int], array[int]]:
-    """Return the live ones of merges (left, right, merged, by rank); the dead ones (rank, left, right, merged).
+    """Return the live ones of `merges` (left, right, merged, by rank); the dead ones (rank, left, right, merged).
 
-    Token i is b[s[i]:s[i + 1]]. `characters`: of a model of characters. Raises `ValueError` if a pair is there twice.
+    Token i is blob[starts[i]:starts[i + 1]]. `characters`: of a model of characters. Raises `ValueError` if a pair is
+    there twice.
     """
     cdef const uint32_t[::1] bytes_to_ids = array("I", byte_ids)
     cdef uint32_t[::1] kept, left_out
     cdef StartTable start
-    cdef Py_ssize_t ids = s.shape[0] - 1, count = m.shape[0] // 3, alive = 0, rank, again, to = 0
+    cdef Py_ssize_t ids = starts.shape[0] - 1, count = merges.shape[0] // 3, alive = 0, rank, again, to = 0
     cdef uint64_t mask = 15
     if count == 0:
         return array("I"), array("I")
     while mask < 2 * <uint64_t>count:
         mask = 2 * mask + 1
-    cdef size_t room = 8 * (mask + 1) + (sizeof(Way) + 8) * ids
+    cdef size_t room = 8 * (mask + 1) + (sizeof(Origin) + 8) * ids
     cdef uint64_t *slots = <uint64_t *>huge_zeroed(room)
-    cdef Way *ways = <Way *>(slots + mask + 1)
-    cdef uint32_t *ranks = <uint32_t *>(ways + ids)
-    cdef MergeIndex index = MergeIndex(&m[0], count, slots, mask, int.from_bytes(urandom(8), "little"))
-    cdef Known k = Known(ranks, ranks + ids, ways)
+    cdef Origin *origins = <Origin *>(slots + mask + 1)
+    cdef uint32_t *ranks = <uint32_t *>(origins + ids)
+    cdef MergeIndex index = MergeIndex(&merges[0], count, slots, mask, int.from_bytes(urandom(8), "little"))
+    cdef Known k = Known(ranks, ranks + ids, origins)
     if slots == NULL:
         raise MemoryError
     memset(&start, 0, sizeof(start))
@@ -95,9 +96,9 @@ def live_merges(
         with nogil:
             again = merge_index(&index)
             if not again:
-                alive = find_live(&index, &start, &s[0], &b[0], ids, &k)
+                alive = find_live(&index, &start, &starts[0], &blob[0], ids, &k)
         if again:
-            rank = index_rank(&index, m[3 * again], m[3 * again + 1])
+            rank = index_rank(&index, merges[3 * again], merges[3 * again + 1])
             raise ValueError(f"expected each pair once, found merge {rank} again as merge {again}")
         if alive < 0:
             raise MemoryError
@@ -105,12 +106,12 @@ def live_merges(
         kept, left_out = live, dead
         alive = 0
         for rank in range(count):
-            if ranks[m[3 * rank + 2]] == <uint32_t>rank:
-                memcpy(&kept[alive], &m[3 * rank], 12)
+            if ranks[merges[3 * rank + 2]] == <uint32_t>rank:
+                memcpy(&kept[alive], &merges[3 * rank], 12)
                 alive += 3
             else:
                 left_out[to] = <uint32_t>rank
-                memcpy(&left_out[to + 1], &m[3 * rank], 12)
+                memcpy(&left_out[to + 1], &merges[3 * rank], 12)
                 to += 4
         return live, dead
     finally:

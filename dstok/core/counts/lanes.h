@@ -1,8 +1,8 @@
 /* The words of each language in a training, and which language is next.
  *
- * In: the lanes, of which one is a whole training unless it balances languages; how many tokens each has; what is wanted.
+ * In: a lane for each language, or one for all words; the number of tokens in each; the settings of `Parity`.
  * Out: the lane whose most frequent pair is merged next.
- * Invariant: it is upstream's (0.23.3, models/bpe/parity_trainer.rs), where upstream finds one.
+ * Invariant: upstream (0.23.3, models/bpe/parity_trainer.rs) chooses the same language, where it finds one.
  * tests/helpers/parity_reference.py has the rules.
  */
 #ifndef DSTOK_LANES_H

@@ -261,7 +261,7 @@ FUNCTION void NAME(of_each)(const uint8_t *table, int shift, const V *index, V *
     }
 }
 
-/* What the steps of one side need of the class at each place. */
+/* One side's rows of the tables: for each place, that of its class. */
 typedef struct {
     V settled[PARTS], still[PARTS], select[SHUFFLE_PARTS][PARTS];
 } NAME(ShuffleRows);
