@@ -181,11 +181,17 @@ def test_every_file_that_is_read_is_in_the_key(tmp_path: Path, monkeypatch: pyte
 
 @pytest.mark.parametrize("name", ["tokenizer.json", *SIDE_FILES])
 def test_another_content_is_another_model(name: str, model: Path) -> None:
-    before = key_of(model, None, None)
-    (model.parent / name).write_text((model.read_text(encoding="utf-8") if name == model.name else "") + " ", encoding="utf-8")
-    after = key_of(model, None, None)
-    assert before is not None and after is not None
-    assert before.name != after.name
+    """Also one of the same length."""
+    def key() -> str:
+        found = key_of(model, None, None)
+        assert found is not None and found.name
+        return found.name
+
+    keys, text = [key()], model.read_text(encoding="utf-8") if name == model.name else ""
+    for end in (" ", "\n"):
+        (model.parent / name).write_text(text + end, encoding="utf-8")
+        keys.append(key())
+    assert len({*keys}) == 3
     beside = model.parent / "other.json"  # nothing beside a file of another name is read
     beside.write_bytes(model.read_bytes())
     alone = key_of(beside, None, None)
