@@ -475,14 +475,16 @@ def run_parity(arguments: Namespace) -> None:
                          special_tokens=[*dict.fromkeys(arguments.special)],
                          max_token_length=arguments.max_token_length)
     window = {} if arguments.window is None else {"variant": "window", "window_size": arguments.window}
-    with interruptible(), Bar() as bar:
+    languages = [*map(CountsFile, arguments.files)]
+    for counts in languages:
+        _refuse_nothing(counts, counts.path)
+    with Bar() as bar:
         tok = train_parity(
-            [*map(CountsFile, arguments.files)], trainer, like=arguments.like, alpha=arguments.alpha, **window,
+            languages, trainer, like=arguments.like, alpha=arguments.alpha, **window,
             dev=[*map(CountsFile, arguments.dev)] or None, ratio=arguments.ratio or None,
             global_merges=arguments.global_merges, num_threads=arguments.workers or available_cpus(),
             progress=lambda tokens, wanted: bar.draw(OF_MERGES, min(tokens, wanted), wanted, f"{tokens:,} tokens"))
-    languages = len(arguments.files)
-    _write_changed(arguments, tok, "languages", languages, f"language{'s' * (languages > 1)}")
+    _write_changed(arguments, tok, "languages", len(languages), f"language{'s' * (len(languages) > 1)}")
     _tell_of_fewer(tok.vocab_size, arguments.vocab_size)
 
 

@@ -196,3 +196,5 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
         expected = train_parity([texts["en"], texts["hi"]], trainer, like="gpt-2", **settings)
         assert file_of(dstok.load("new.json")) == file_of(expected)
     assert main([*words, "--ratio", "1"]) == 2 and "as ratio, found 1" in capsys.readouterr().err
+    count_from_iterator([], "none", like="gpt-2")
+    assert main([*words[:3], "none", *words[4:]]) == 2 and "expected text to learn from, found none in none" in capsys.readouterr().err
