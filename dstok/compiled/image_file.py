@@ -51,8 +51,6 @@ def image_bytes(
     digest: Digest = sha256_digest,
 ) -> bytearray:
     """The bytes of an image, with the checksum that `digest` makes of those after it."""
-    from dstok.core.text.model_json import zeros  # no image that is read needs it
-
     places = {name: (0, len(data)) for name, data in sections.items()}
     dumps = partial(json.dumps, sort_keys=True, separators=(",", ":"))
     before = f'{{"description":{dumps(header)},"sections":'
@@ -65,7 +63,7 @@ def image_bytes(
             end = sum(places[name])
         listed = [[name, *place] for name, place in places.items()]
         text = (before + dumps(listed) + after).encode().ljust(len(text))
-    data = zeros(end)
+    data = bytearray(end)
     view = memoryview(data)  # copies each section once
     view[:16] = MAGIC + IMAGE_FORMAT.to_bytes(4, "little") + len(text).to_bytes(4, "little")
     view[_FIXED : _FIXED + len(text)] = text

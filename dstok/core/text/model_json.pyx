@@ -10,7 +10,6 @@ Source: RFC 8259.
 cimport cython
 from cpython cimport array as arrays
 from cpython.buffer cimport PyBUF_WRITE
-from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndSize
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.unicode cimport PyUnicode_DecodeUTF8
@@ -134,14 +133,6 @@ def uint32s(Py_ssize_t count) -> array[int]:
     """Return an array of so many numbers of any value, on large pages."""
     cdef arrays.array made = arrays.clone(array("I"), count, False)
     huge_advise(made.data.as_chars, 4 * count)
-    return made
-
-
-def zeros(Py_ssize_t size) -> bytearray:
-    """Return so many zero bytes, on large pages."""
-    cdef bytearray made = PyByteArray_FromStringAndSize(NULL, size)
-    huge_advise(PyByteArray_AS_STRING(made), size)
-    memset(PyByteArray_AS_STRING(made), 0, size)
     return made
 
 
