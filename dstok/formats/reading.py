@@ -16,7 +16,6 @@ from functools import partial
 
 from dstok._util.files import StrPath
 from dstok._util.json_value import read_text
-from dstok.core.text.model_json import read_whole
 from dstok.errors import PatternError, TokenizerFileError, UnsupportedError
 from dstok.formats import GGUF_MAGIC, IMAGE_MAGIC, MODEL_FILES
 from dstok.formats.description import ModelDescription
@@ -89,7 +88,7 @@ def contents(path: StrPath) -> bytes:
         status = os.fstat(file.fileno())
         if stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
             raise TokenizerFileError(f"expected a file, found a device: {os.fspath(path)!r}")
-        return read_whole(file, status.st_size)
+        return file.read()
 
 
 def describe_json_file(path: StrPath, config: StrPath | None, upstream: str) -> ModelDescription:

@@ -5,7 +5,6 @@ from typing import Any
 
 NO_FAULT: int
 MOST_BYTES: int
-def read_whole(file: object, size: int) -> bytes: ...
 def uint32s(count: int) -> array[int]: ...
 def scan_model(
     data: bytes | bytearray | memoryview,

@@ -9,9 +9,7 @@ Source: RFC 8259.
 
 cimport cython
 from cpython cimport array as arrays
-from cpython.buffer cimport PyBUF_WRITE
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int16_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memchr, memcmp, memcpy, memmove, memset
@@ -117,16 +115,6 @@ cdef bint find_tables(Reader *r, bint inside, Vocabulary found) noexcept nogil:
             return True
         if not takes(r, c","):
             return False
-
-
-def read_whole(file: object, Py_ssize_t size) -> bytes:
-    """Return the rest of a file, which has about `size` bytes. On large pages reading takes half the time."""
-    cdef bytes data = PyBytes_FromStringAndSize(NULL, size)
-    cdef char *memory = PyBytes_AS_STRING(data)
-    huge_advise(memory, size)
-    cdef Py_ssize_t found = file.readinto(PyMemoryView_FromMemory(memory, size, PyBUF_WRITE))
-    rest = file.read()
-    return data if found == size and not rest else data[:found] + rest
 
 
 def uint32s(Py_ssize_t count) -> array[int]:
