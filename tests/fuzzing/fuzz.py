@@ -36,12 +36,14 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "helpers"))
 from fuzz_calls import DRAWN, How, difference, minimised
 from fuzz_models import of_characters, small
 from fuzz_patterns import varied
+from fuzz_pre_tokenizers import of_pre_tokenizers
 from fuzz_subjects import Subject, families, family
 from fuzz_texts import text_of
 from real_models import levels
 
 TEXTS = 20  # of a family in a job
-MADE = {"patterns": (varied, 60), "models": (small, 20), "characters": (of_characters, 20)}  # how a model is made, and its texts
+MADE = {"patterns": (varied, 60), "models": (small, 20), "characters": (of_characters, 20),
+        "pre-tokenizers": (of_pre_tokenizers, 20)}  # how a model is made, and its texts
 
 
 def subjects() -> list[str]:

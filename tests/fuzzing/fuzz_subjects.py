@@ -62,9 +62,11 @@ def subject(
     told: tuple[str, ...] = (),
 ) -> Subject:
     """All of a tokenizer; its `letters` are by default those of its classes."""
-    bare = Tables(tok._tables.header, {**tok._tables.sections, "shuffles": b"", "joined": b"", **_uncut(tok)})
+    sections = tok._tables.sections
+    own = sections["shuffles"] if not len(sections["edges"]) else b""  # a pattern from both sides has nothing else
+    bare = Tables(tok._tables.header, {**sections, "shuffles": own, "joined": b"", **_uncut(tok)})
     return Subject(
-        name, letters or letters_of(tok.inspect().automaton.alphabet.classes, _contents(tok), _tokens(tok)),
+        name, letters or letters_of(tok.inspect().cascade.alphabet.classes, _contents(tok), _tokens(tok)),
         {each: _at(tok, tok._tables, each) for each in levels}, _at(tok, bare, "automaton"), upstream, _is_plain(tok),
         _streams(tok), told)
 
