@@ -42,8 +42,8 @@ def kinds_of(row: Mapping[str, int]) -> tuple[int, ...]:
     first, cased = row["cjk"] == CJK_FIRST, row["cased"]
     return tuple(kind for kind, known in (
         (HAN, row["cjk"] == CJK_RUN), (LETTER, True), (LETTER | CJK, first), (CAPITAL, cased), (CASELESS, cased),
-        (PUNCT, True), (PUNCT | CJK, first), (NUMBER, row["digits"] < 2), (BLANK, True), (COMBINING, cased),
-        (RARE, True)) if known)
+        (CASELESS | CJK, first and cased), (PUNCT, True), (PUNCT | CJK, first), (NUMBER, row["digits"] < 2),
+        (BLANK, True), (COMBINING, cased), (RARE, True)) if known)
 
 
 KINDS = {

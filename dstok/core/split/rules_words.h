@@ -41,9 +41,11 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
         m->space &= ~joined;
         m->blank &= ~joined;
     }
-    /* edge: where the CJK class begins or ends, twice in "ab\u4e2d\u6587cd". Where it begins is a start, whatever stands
-     * before: so the starts of letters and punctuation need not tell it apart. */
-    const uint64_t cjk = row->cjk ? m->cjk : 0, cjk_before = row->cjk ? cjk << 1 | s->cjk : 0, edge = cjk ^ cjk_before;
+    /* edge: where the CJK class, or its letters of no case (to Youtu, Korean), begin or end, twice in "ab\u4e2d\u6587cd". Where
+     * it begins is a start, whatever stands before: so the starts of letters and punctuation need not tell it apart. */
+    const uint64_t caseless = row->cased ? m->caseless : 0, caseless_before = row->cased ? caseless << 1 | s->caseless : 0;
+    const uint64_t cjk = row->cjk ? m->cjk : 0, cjk_before = row->cjk ? cjk << 1 | s->cjk : 0;
+    const uint64_t edge = (cjk ^ cjk_before) | (cjk & (caseless ^ caseless_before));
     const uint64_t first = row->cjk == CJK_FIRST ? cjk : 0, first_before = row->cjk == CJK_FIRST ? cjk_before : 0;
     uint64_t letters_before = m->letter << 1 | s->letter, slash = row->tail == TAIL_SLASHES ? m->slash : 0;
 
@@ -94,7 +96,7 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
     }
     if (row->cased) {
         m->rare |= m->combining & (m->punct << 1 | s->punct); /* "!\u0301" */
-        m->rare |= m->upper & (m->caseless << 1 | s->caseless); /* "\u4e2dA" */
+        m->rare |= m->upper & caseless_before & ~edge; /* "\u4e2dA" */
     }
     uint64_t white = (m->blank | m->newline) & ~absorbed, white_start;
     uint64_t undecided = grid_undecided(m->rare & -m->rare, white);
@@ -159,7 +161,7 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
         s->cjk = LAST(cjk);
     if (row->cased) {
         s->lower = LAST(m->lower);
-        s->caseless = LAST(m->caseless);
+        s->caseless = LAST(caseless);
     }
     if (row->tail == TAIL_SLASHES)
         s->absorbed = LAST(absorbed);

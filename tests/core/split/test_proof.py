@@ -67,6 +67,7 @@ FAULTS = [
     (CASED, "rules_words.h", "m->rare |= (brief & suffixed >> 1) >> 1 | (longer & suffixed >> 1) >> 2;", ""),
     (TWOS, "rules.h", "second | third;", "second;"),
     (KIMI, "rules_words.h", "cjk << 1 | s->cjk : 0", "cjk << 1 : 0"),
+    (YOUTU, "rules_words.h", "caseless << 1 | s->caseless : 0", "caseless << 1 : 0"),
     (SPARK, "rules_words.h", "s->blank &= ~LAST(lone);", ";"),
     (EXAONE, "rules_words.h", "(m->letter << 1 | s->letter) & m->letter >> 1;", "m->letter << 1 & m->letter >> 1;"),
     (THREES, "rules.h", "    return start;\n}\n\n/* The digits", "    return start | (start << 60 & beyond);\n}\n\n/* The digits"),
