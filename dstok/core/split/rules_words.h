@@ -29,17 +29,11 @@ GRID_INLINE uint64_t words_after(const GridMasks *m, uint64_t first) {
 
 /* Returns the bytes decided, or 0. */
 GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridState *s, GridStarts *found) {
-    const Rules *row = &ROWS[rules];
+    const Rules *row = &ROWS[rules], *own = &ROWS[x->rules];
     const uint64_t lone = row->newlines == NEWLINES_ALONE ? m->newline : 0;
     if (row->newlines < NEWLINES_LAST) {
         m->blank |= m->newline;
         m->newline = 0;
-    }
-    if (row->phrases) {
-        uint64_t joined = m->space & (m->letter << 1 | s->letter) & m->letter >> 1;
-        m->letter |= joined;
-        m->space &= ~joined;
-        m->blank &= ~joined;
     }
     /* edge: where the CJK class, or its letters of no case (to Youtu, Korean), begin or end, twice in "ab\u4e2d\u6587cd". Where
      * it begins is a start, whatever stands before: so the starts of letters and punctuation need not tell it apart. */
@@ -59,9 +53,9 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
      *                   starts       1 1 0 0 0 0 1     "a", " !?\n\n", "b"
      *
      * absorbed: adding the first newline to the run carries over all of it; the changed bits are the run. */
-    uint64_t chain = row->tail ? m->newline | slash : 0;
+    uint64_t chain = own->tail ? m->newline | slash : 0;
     uint64_t glued = (m->newline & chain & ((m->punct & ~cjk) << 1 | s->glue)) | (slash & s->absorbed);
-    uint64_t absorbed = row->tail == TAIL_ONE ? glued : chain & ~(chain + glued);
+    uint64_t absorbed = chain & ~(chain + glued);
     if (row->tail == TAIL_SLASHES) {
         absorbed |= glued;
         m->punct &= ~absorbed;
@@ -80,7 +74,8 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
      * longer is the same for re, ve and ll: the bit of the second letter. */
     uint64_t quote = 0, suffix = 0, inside = 0;
     if (row->suffix) {
-        quote = m->quote & (row->suffix == SUFFIX_WORD ? letters_before & ~first_before & ~s->suffix : punct_start);
+        quote = row->suffix == SUFFIX_WORD ? letters_before & ~first_before & ~s->suffix : punct_start;
+        quote &= own->suffix ? m->quote : 0;
         uint64_t brief = quote << 1 & m->brief;
         uint64_t longer = ((quote << 1 & m->r_or_v) << 1 & m->e) | ((quote << 1 & m->l) << 1 & m->l);
         suffix = brief << 1 | longer << 1;
@@ -134,10 +129,10 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
     if (row->suffix)
         letter_start = (letter_start & ~inside) | suffix | s->suffix;
 
-    uint64_t number_start = row->digits > 1 ? grid_groups(row->digits, m->number, s)
-                            : row->digits   ? m->number & ~m->trail
+    uint64_t number_start = row->digits > 1 ? grid_groups(own->digits, m->number, s)
+                            : own->digits   ? m->number & ~m->trail
                                             : m->number & ~(m->number << 1 | s->number) & ~led;
-    uint64_t after_blanks = row->first ? m->letter | m->punct : x->text & ~(m->blank | m->newline);
+    uint64_t after_blanks = own->first ? m->letter | m->punct : x->text & ~(m->blank | m->newline);
     if (!grid_white(x, m, s, white, after_blanks & ~first, &white_start))
         return 0;
 
@@ -153,7 +148,7 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
     found->anchors = row->cased ? found->anchors & decided : found->starts;
     int end = m->size - 1;
     s->glue = row->newlines == NEWLINES_ALONE ? LAST(apart)
-              : LAST((m->punct & ~cjk) | (row->tail == TAIL_ONE ? 0 : absorbed));
+              : LAST((m->punct & ~cjk) | absorbed);
     s->leader = row->lead == LEAD_BLANK ? LAST(punct_start | (m->ascii & ~rest)) : leader >> m->size & 1;
     if (row->suffix)
         s->suffix = suffix >> m->size & 1;
