@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 ROWS = rule_rows()
 (NONE, V3, ONES, THREES, CASED, GPT2, CL100K, LLM, CODER, TEKKEN, KIMI, TWOS, STARCODER, SEED_CODER, MINICPM, UFAKZEKA,
- SPARK, EXAONE, YOUTU) = range(len(ROWS))
+ SPARK, YOUTU) = range(len(ROWS))
 LETTER, PUNCT, CJK, BLANK, NUMBER, RARE, CAPITAL, CASELESS, COMBINING, HAN = FLAGS
 OTHER = 0  # the kind without flags
 CJK_FIRST, CJK_RUN = CJK_FIELDS
@@ -42,8 +42,8 @@ def kinds_of(row: Mapping[str, int]) -> tuple[int, ...]:
     first, cased = row["cjk"] == CJK_FIRST, row["cased"]
     return tuple(kind for kind, known in (
         (HAN, row["cjk"] == CJK_RUN), (LETTER, True), (LETTER | CJK, first), (CAPITAL, cased), (CASELESS, cased),
-        (PUNCT, True), (PUNCT | CJK, first), (NUMBER, row["digits"] < 2), (BLANK, True), (COMBINING, cased),
-        (RARE, True)) if known)
+        (CASELESS | CJK, first and cased), (PUNCT, True), (PUNCT | CJK, first), (NUMBER, row["digits"] < 2),
+        (BLANK, True), (COMBINING, cased), (RARE, True)) if known)
 
 
 KINDS = {

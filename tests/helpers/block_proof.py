@@ -253,12 +253,12 @@ class Proof:
         """Runs the rules on a block: the bytes decided, starts, anchors. `state` becomes the state after it."""
         whole: dict[str, Any] = {name: bits + [self.false] * (64 - len(bits)) for name, bits in masks.items()}
         whole["size"], whole["last"] = size, 0
-        place = {"p": 0, "stop": 0, "final": 0, "text": text, "more": more, "ends": ROWS[self.rules]["ends"]}
+        place = {"p": 0, "stop": 0, "final": 0, "text": text, "more": more, "rules": self.rules}
         found: dict[str, Any] = {}
         self.machine.when, self.machine.undefined = when, []
         self.machine.given = {} if ahead is None else {"grid_newline_ahead": lambda at, *_: ahead(at)}
         name = "runs_block" if self.rules in RUNS else "words_block"
-        decided = self.machine.call(name, [self.rules, place, whole, state, found])
+        decided = self.machine.call(name, [ROWS[self.rules]["copy"], place, whole, state, found])
         self.undefined += self.machine.undefined
         return self.machine.cases(decided), self.machine.word(found.get("starts", 0)), \
             self.machine.word(found.get("anchors", 0))

@@ -37,7 +37,7 @@ static inline uint64_t walk_hash(uint64_t node) { return node * 0x9E3779B97F4A7C
 static void walk_ascii(int rules, uint8_t byte, GridMasks *m) {
     static const KernelTables none;
     uint8_t text[2 * 64] = {'\'', byte};
-    narrow_16(&none, rules, text, 3, m);
+    narrow_16(&none, ROWS[rules].copy, text, 3, m);
     for (int i = 0; i < WALK_WORDS; i++)
         ((uint64_t *)m)[i] >>= 1;
 }
@@ -52,7 +52,7 @@ static void walk_wide(int rules, int width, uint8_t flags, GridMasks *m) {
     m->leads = 1;
     m->three = width > 2;
     m->four = width > 3;
-    grid_spread(rules, NULL, &first, (1ull << width) - 1, 0, m);
+    grid_spread(ROWS[rules].copy, NULL, &first, (1ull << width) - 1, 0, m);
 }
 
 /* Joins the masks of `m` and, after their `width` bytes, those of `one`. */
@@ -71,8 +71,8 @@ static int walk_block(int rules, const GridMasks *masks, int width, int size, in
     m.size = size;
     m.last = 0;
     text[width] = ahead;
-    GridText x = {text, text + width + (ahead != 0), final, (1ull << width) - 1, more, ROWS[rules].ends};
-    size = grid_block(rules, x, &m, s, &found);
+    GridText x = {text, text + width + (ahead != 0), final, (1ull << width) - 1, more, rules};
+    size = grid_block(ROWS[rules].copy, x, &m, s, &found);
     *starts = found.starts;
     return size;
 }

@@ -17,8 +17,9 @@
 #include "cpu/vectors.h"
 
 /* A copy of the kernel for a set of rules (split/kernel.h), whose fields are constants in it; the copy ANY reads the fields
- * of a row as it runs. `alone`: blocks of ASCII have a loop of their own. `ahead`: of the other blocks, too, the masks are
- * made before the rules of the block before. `write_few`: the faster way to write the starts of a short text. */
+ * of a row as it runs, and is a fifth slower. `alone`: blocks of ASCII have a loop of their own. `ahead`: of the other
+ * blocks, too, the masks are made before the rules of the block before. `write_few`: the faster way to write the starts of
+ * a short text. */
 #define RULES_ANY t->rules
 #define GRID_COPY(set, copy, fields, level, target, alone, ahead, write, write_few) \
     target __attribute__((noinline)) \
@@ -45,7 +46,6 @@
 /* `COPY` makes the copies of the rows that have one, `OF` names the functions of a row. */
 #define GRID_LEVEL(level, target, alone, ahead, write, write_few, COPY, OF) \
     RULE_ROWS(COPY, NO_COPY, level, target, alone, ahead, write, write_few) \
-    GRID_COPY(ANY, ANY, (), level, target, alone, ahead, write, write_few) \
     target static int matrix_only_##level(const KernelTables *t, const uint8_t *p, int size, uint32_t *starts) { \
         return matrix_only_by(t, matrix_##level, write, p, size, starts); \
     } \
@@ -69,6 +69,7 @@
         [RULES_SHUFFLES] = {shuffle_run_##level, shuffle_only_##level}};
 
 #ifdef DSTOK_X86 /* few processors have no AVX2: for them, one copy for all rows keeps the module small */
+GRID_COPY(ANY, ANY, (), 16, , 0, 0, grid_write, grid_write)
 GRID_LEVEL(16, , 0, 0, grid_write, grid_write, NO_COPY, KERNEL_ANY)
 GRID_LEVEL(avx2, SIMD_AVX2, 1, 0, grid_write_avx2, grid_write, GRID_COPY, KERNEL)
 GRID_LEVEL(avx512, SIMD_AVX512, 1, 1, grid_write_avx512, grid_write_avx512, GRID_COPY, KERNEL)

@@ -14,7 +14,7 @@ cdef extern from "split/kernel.h":
     bint cuttable "kernel_cuttable"(uint32_t c) noexcept nogil
     bint may_cut "kernel_may_cut"(const uint8_t *joined, uint32_t left, uint32_t right) noexcept nogil
     ctypedef struct Rules:
-        uint8_t digits, first, lead, cased, suffix, tail, newlines, cjk, ends, phrases
+        uint8_t copy, digits, first, lead, cased, suffix, tail, newlines, cjk, ends
     const Rules *RULES "ROWS"
     bint rules_of_cjk(int rules) noexcept nogil
     void kernel_open(KernelTables *t, int rules, const uint8_t *kinds, size_t classes) noexcept nogil

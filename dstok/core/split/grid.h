@@ -94,7 +94,7 @@ GRID_INLINE int grid_last_by(const KernelTables *t, int rules, GridNarrow narrow
     narrow(t, rules, p, text, &m);
     if (m.wide)
         wide(t, rules, p, text, s->before, &m);
-    return grid_block(rules, (GridText){p, p + size, 1, text, 0, kernel_ends(t, rules)}, &m, s, found);
+    return grid_block(rules, (GridText){p, p + size, 1, text, 0, kernel_own(t, rules)}, &m, s, found);
 }
 
 /* Writes the starts of a whole text, that at 0 and those `later`, and its end; returns the number of pieces. */
@@ -168,7 +168,7 @@ GRID_INLINE int grid_plain_by(const KernelTables *t, int rules, int ahead, GridN
     GridMasks m, next;
     narrow(t, rules, p + end.here, ~0ull, &m);
     do {
-        GridText x = {p + end.here, p + stop, final, ~0ull, 1, kernel_ends(t, rules)};
+        GridText x = {p + end.here, p + stop, final, ~0ull, 1, kernel_own(t, rules)};
         GridStarts found;
         more = end.here + GRID_ASCII + look <= stop;
         if (ahead && more)
@@ -206,7 +206,7 @@ GRID_INLINE void grid_run_by(const KernelTables *t, int rules, int ahead, GridNa
         GridStarts found;
         int size;
         if (end.here + look <= stop) {
-            GridText x = {p + end.here, p + stop, final, ~0ull, 1, kernel_ends(t, rules)};
+            GridText x = {p + end.here, p + stop, final, ~0ull, 1, kernel_own(t, rules)};
             if (ahead && made) {
                 m = next;
             } else {

@@ -13,8 +13,8 @@
 
 /* The sets of rules, a row of fields for each: what the pattern of a family asks of the rules of words (rules_words.h).
  * docs/rules.md explains the fields and their values. LLM and CODER have rules of their own (rules_runs.h). OWN: a copy of
- * the kernel is made for the row, where its fields are constants. AS: the row runs in another copy; ANY reads the fields,
- * and is a fifth slower. */
+ * the kernel is made for the row, where its fields are constants. AS: the row runs in the copy of another, which reads the
+ * fields that differ. */
 #define RULE_ROWS(OWN, AS, ...) \
     /*             copy     digits, first lead   cased suffix      tail           newlines        cjk */ \
     OWN(V3,       V3,      (3, 1, LEAD_BLANK, 0,    SUFFIX_NONE,  TAIL_NEWLINES, NEWLINES_LAST,  CJK_FIRST), __VA_ARGS__) \
@@ -27,29 +27,28 @@
     OWN(CODER,    CODER,   (0), __VA_ARGS__) \
     OWN(TEKKEN,   TEKKEN,  (1, 0, LEAD_ANY,   1,    SUFFIX_NONE,  TAIL_SLASHES,  NEWLINES_LAST), __VA_ARGS__) \
     OWN(KIMI,     KIMI,    (3, 0, LEAD_ANY,   1,    SUFFIX_WORD,  TAIL_NEWLINES, NEWLINES_LAST,  CJK_RUN), __VA_ARGS__) \
-    AS(TWOS,      ANY,     (2, 0, LEAD_ANY,   0,    SUFFIX_PIECE, TAIL_NEWLINES, NEWLINES_LAST), __VA_ARGS__) \
-    AS(STARCODER, ANY,     (1, 1, LEAD_SPACE, 0,    SUFFIX_SMALL, TAIL_NONE,     NEWLINES_BLANK), __VA_ARGS__) \
-    AS(SEED_CODER, ANY,    (1, 0, LEAD_ANY,   0,    SUFFIX_PIECE, TAIL_NONE,     NEWLINES_LAST), __VA_ARGS__) \
-    AS(MINICPM,   ANY,     (3, 1, LEAD_ANY,   0,    SUFFIX_PIECE, TAIL_NEWLINES, NEWLINES_LAST), __VA_ARGS__) \
-    AS(UFAKZEKA,  ANY,     (1, 0, LEAD_ANY,   0,    SUFFIX_NONE,  TAIL_NEWLINES, NEWLINES_LAST), __VA_ARGS__) \
-    AS(SPARK,     ANY,     (1, 1, LEAD_BLANK, 0,    SUFFIX_NONE,  TAIL_NONE,     NEWLINES_ALONE, CJK_FIRST), __VA_ARGS__) \
-    AS(EXAONE,    ANY,     (1, 0, LEAD_ANY,   0,    SUFFIX_PIECE, TAIL_ONE,      NEWLINES_LAST, .phrases = 1), __VA_ARGS__) \
-    AS(YOUTU,     ANY,     (1, 0, LEAD_ANY,   1,    SUFFIX_WORD,  TAIL_SLASHES,  NEWLINES_LAST,  CJK_FIRST), __VA_ARGS__)
+    AS(TWOS,      THREES,  (2, 0, LEAD_ANY,   0,    SUFFIX_PIECE, TAIL_NEWLINES, NEWLINES_LAST), __VA_ARGS__) \
+    AS(STARCODER, GPT2,    (1, 1, LEAD_SPACE, 0,    SUFFIX_SMALL, TAIL_NONE,     NEWLINES_BLANK), __VA_ARGS__) \
+    AS(SEED_CODER, ONES,   (1, 0, LEAD_ANY,   0,    SUFFIX_PIECE, TAIL_NONE,     NEWLINES_LAST), __VA_ARGS__) \
+    AS(MINICPM,   THREES,  (3, 1, LEAD_ANY,   0,    SUFFIX_PIECE, TAIL_NEWLINES, NEWLINES_LAST), __VA_ARGS__) \
+    AS(UFAKZEKA,  ONES,    (1, 0, LEAD_ANY,   0,    SUFFIX_NONE,  TAIL_NEWLINES, NEWLINES_LAST), __VA_ARGS__) \
+    OWN(SPARK,    SPARK,   (1, 1, LEAD_BLANK, 0,    SUFFIX_NONE,  TAIL_NONE,     NEWLINES_ALONE, CJK_FIRST), __VA_ARGS__) \
+    OWN(YOUTU,    YOUTU,   (1, 0, LEAD_ANY,   1,    SUFFIX_WORD,  TAIL_SLASHES,  NEWLINES_LAST,  CJK_FIRST), __VA_ARGS__)
 
 enum { LEAD_SPACE, LEAD_ANY, LEAD_BLANK };
 enum { SUFFIX_NONE, SUFFIX_SMALL, SUFFIX_PIECE, SUFFIX_WORD };
-enum { TAIL_NONE, TAIL_ONE, TAIL_NEWLINES, TAIL_SLASHES };
+enum { TAIL_NONE, TAIL_NEWLINES, TAIL_SLASHES };
 enum { NEWLINES_BLANK, NEWLINES_ALONE, NEWLINES_LAST };
 enum { CJK_NONE, CJK_FIRST, CJK_RUN };
 
 typedef struct {
-    uint8_t digits, first, lead, cased, suffix, tail, newlines, cjk, ends, phrases;
+    uint8_t copy, digits, first, lead, cased, suffix, tail, newlines, cjk, ends;
 } Rules;
 
 #define RULE_NUMBER(set, copy, fields, prefix) prefix##set,
 enum { RULES_NONE, RULE_ROWS(RULE_NUMBER, RULE_NUMBER, RULES_) RULES_MATRIX, RULES_SHUFFLES, RULES_COUNT };
-#define RULE_FIELDS(...) {__VA_ARGS__},
-#define RULE_ROW(set, copy, fields, none) RULE_FIELDS fields
+#define RULE_FIELDS(...) __VA_ARGS__
+#define RULE_ROW(set, copy, fields, none) {RULES_##copy, RULE_FIELDS fields},
 static const Rules ROWS[] = {{0}, RULE_ROWS(RULE_ROW, RULE_ROW, ) {0}, {0}};
 
 static inline int rules_of_runs(int rules) {
@@ -154,9 +153,9 @@ static uint8_t kernel_kind(int rules, int b) {
     return (b > ' ' && b < 0x7F) || !(row->lead == LEAD_BLANK || rules_of_runs(rules)) ? A_PUNCT : 0;
 }
 
-/* Whether white space at the text's end is one piece, in the copy of the kernel for `rules`. */
-static inline int kernel_ends(const KernelTables *t, int rules) {
-    return (rules == RULES_THREES || rules == RULES_CL100K) && ROWS[t->rules].ends;
+/* The set whose fields count where the rows of a copy differ, in the copy of the kernel for `rules`. */
+static inline int kernel_own(const KernelTables *t, int rules) {
+    return rules == RULES_ONES || rules == RULES_THREES || rules == RULES_GPT2 ? t->rules : rules;
 }
 
 static inline void kernel_open(KernelTables *t, int rules, const uint8_t *kinds, size_t classes) {

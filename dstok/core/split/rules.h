@@ -55,7 +55,7 @@ typedef struct {
     int final;               /* the text ends at `stop` */
     uint64_t text;           /* the bytes of the block, as the lowest bits */
     int more;                /* text may go on after them: it is not the last block of the text */
-    int ends;                /* blanks at the text's end belong to a newline before them, as before a newline */
+    int rules;               /* the set whose fields count where rows share a copy: kernel_own */
 } GridText;
 
 /* Whether the blanks from p on end before a newline: 1 for "  \n", 0 for "  b", -1 if that is not known. At the text's
@@ -137,13 +137,13 @@ GRID_INLINE int grid_white(const GridText *x, GridMasks *m, const GridState *s, 
         if (first) {
             grid_until(m, 1ull << first);
         } else {
-            int ahead = grid_newline_ahead(x->p + __builtin_popcountll(x->text), x->stop, x->final, x->ends);
+            int ahead = grid_newline_ahead(x->p + __builtin_popcountll(x->text), x->stop, x->final, ROWS[x->rules].ends);
             if (ahead < 0)
                 return 0;
             after_newline = ahead ? 0 : after_newline;
         }
     }
-    uint64_t newline = m->newline | (x->ends && !x->more ? ~x->text : 0);
+    uint64_t newline = m->newline | (ROWS[x->rules].ends && !x->more ? ~x->text : 0);
     if (__builtin_expect((run & ~m->blank & newline) != 0, 0))
         for (uint64_t left = after_newline; left; left &= left - 1) {
             uint64_t one = left & -left;

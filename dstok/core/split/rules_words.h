@@ -29,21 +29,17 @@ GRID_INLINE uint64_t words_after(const GridMasks *m, uint64_t first) {
 
 /* Returns the bytes decided, or 0. */
 GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridState *s, GridStarts *found) {
-    const Rules *row = &ROWS[rules];
+    const Rules *row = &ROWS[rules], *own = &ROWS[x->rules];
     const uint64_t lone = row->newlines == NEWLINES_ALONE ? m->newline : 0;
     if (row->newlines < NEWLINES_LAST) {
         m->blank |= m->newline;
         m->newline = 0;
     }
-    if (row->phrases) {
-        uint64_t joined = m->space & (m->letter << 1 | s->letter) & m->letter >> 1;
-        m->letter |= joined;
-        m->space &= ~joined;
-        m->blank &= ~joined;
-    }
-    /* edge: where the CJK class begins or ends, twice in "ab\u4e2d\u6587cd". Where it begins is a start, whatever stands
-     * before: so the starts of letters and punctuation need not tell it apart. */
-    const uint64_t cjk = row->cjk ? m->cjk : 0, cjk_before = row->cjk ? cjk << 1 | s->cjk : 0, edge = cjk ^ cjk_before;
+    /* edge: where the CJK class, or its letters of no case (to Youtu, Korean), begin or end, twice in "ab\u4e2d\u6587cd". Where
+     * it begins is a start, whatever stands before: so the starts of letters and punctuation need not tell it apart. */
+    const uint64_t caseless = row->cased ? m->caseless : 0, caseless_before = row->cased ? caseless << 1 | s->caseless : 0;
+    const uint64_t cjk = row->cjk ? m->cjk : 0, cjk_before = row->cjk ? cjk << 1 | s->cjk : 0;
+    const uint64_t edge = (cjk ^ cjk_before) | (cjk & (caseless ^ caseless_before));
     const uint64_t first = row->cjk == CJK_FIRST ? cjk : 0, first_before = row->cjk == CJK_FIRST ? cjk_before : 0;
     uint64_t letters_before = m->letter << 1 | s->letter, slash = row->tail == TAIL_SLASHES ? m->slash : 0;
 
@@ -57,9 +53,9 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
      *                   starts       1 1 0 0 0 0 1     "a", " !?\n\n", "b"
      *
      * absorbed: adding the first newline to the run carries over all of it; the changed bits are the run. */
-    uint64_t chain = row->tail ? m->newline | slash : 0;
+    uint64_t chain = own->tail ? m->newline | slash : 0;
     uint64_t glued = (m->newline & chain & ((m->punct & ~cjk) << 1 | s->glue)) | (slash & s->absorbed);
-    uint64_t absorbed = row->tail == TAIL_ONE ? glued : chain & ~(chain + glued);
+    uint64_t absorbed = chain & ~(chain + glued);
     if (row->tail == TAIL_SLASHES) {
         absorbed |= glued;
         m->punct &= ~absorbed;
@@ -78,7 +74,8 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
      * longer is the same for re, ve and ll: the bit of the second letter. */
     uint64_t quote = 0, suffix = 0, inside = 0;
     if (row->suffix) {
-        quote = m->quote & (row->suffix == SUFFIX_WORD ? letters_before & ~first_before & ~s->suffix : punct_start);
+        quote = row->suffix == SUFFIX_WORD ? letters_before & ~first_before & ~s->suffix : punct_start;
+        quote &= own->suffix ? m->quote : 0;
         uint64_t brief = quote << 1 & m->brief;
         uint64_t longer = ((quote << 1 & m->r_or_v) << 1 & m->e) | ((quote << 1 & m->l) << 1 & m->l);
         suffix = brief << 1 | longer << 1;
@@ -94,7 +91,7 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
     }
     if (row->cased) {
         m->rare |= m->combining & (m->punct << 1 | s->punct); /* "!\u0301" */
-        m->rare |= m->upper & (m->caseless << 1 | s->caseless); /* "\u4e2dA" */
+        m->rare |= m->upper & caseless_before & ~edge; /* "\u4e2dA" */
     }
     uint64_t white = (m->blank | m->newline) & ~absorbed, white_start;
     uint64_t undecided = grid_undecided(m->rare & -m->rare, white);
@@ -132,10 +129,10 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
     if (row->suffix)
         letter_start = (letter_start & ~inside) | suffix | s->suffix;
 
-    uint64_t number_start = row->digits > 1 ? grid_groups(row->digits, m->number, s)
-                            : row->digits   ? m->number & ~m->trail
+    uint64_t number_start = row->digits > 1 ? grid_groups(own->digits, m->number, s)
+                            : own->digits   ? m->number & ~m->trail
                                             : m->number & ~(m->number << 1 | s->number) & ~led;
-    uint64_t after_blanks = row->first ? m->letter | m->punct : x->text & ~(m->blank | m->newline);
+    uint64_t after_blanks = own->first ? m->letter | m->punct : x->text & ~(m->blank | m->newline);
     if (!grid_white(x, m, s, white, after_blanks & ~first, &white_start))
         return 0;
 
@@ -151,7 +148,7 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
     found->anchors = row->cased ? found->anchors & decided : found->starts;
     int end = m->size - 1;
     s->glue = row->newlines == NEWLINES_ALONE ? LAST(apart)
-              : LAST((m->punct & ~cjk) | (row->tail == TAIL_ONE ? 0 : absorbed));
+              : LAST((m->punct & ~cjk) | absorbed);
     s->leader = row->lead == LEAD_BLANK ? LAST(punct_start | (m->ascii & ~rest)) : leader >> m->size & 1;
     if (row->suffix)
         s->suffix = suffix >> m->size & 1;
@@ -159,7 +156,7 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
         s->cjk = LAST(cjk);
     if (row->cased) {
         s->lower = LAST(m->lower);
-        s->caseless = LAST(m->caseless);
+        s->caseless = LAST(caseless);
     }
     if (row->tail == TAIL_SLASHES)
         s->absorbed = LAST(absorbed);

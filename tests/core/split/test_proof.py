@@ -22,7 +22,6 @@ from dstok.compiled.kernel_selection import (
     CASED,
     CL100K,
     CODER,
-    EXAONE,
     GPT2,
     KIMI,
     KINDS,
@@ -50,7 +49,7 @@ from core_sources import CORE
 
 NAMES = {V3: "v3", ONES: "ones", THREES: "threes", CASED: "cased", GPT2: "gpt2", CL100K: "cl100k", LLM: "llm", CODER: "coder",
          TEKKEN: "tekken", KIMI: "kimi", TWOS: "twos", STARCODER: "starcoder", SEED_CODER: "seed-coder", MINICPM: "minicpm",
-         UFAKZEKA: "ufakzeka", SPARK: "spark", EXAONE: "exaone", YOUTU: "youtu"}
+         UFAKZEKA: "ufakzeka", SPARK: "spark", YOUTU: "youtu"}
 QUICK = [(rules, True) for rules in (CODER, LLM)]  # two seconds
 LONG = [*((rules, True) for rules in NAMES if rules not in (CODER, LLM)), *((rules, False) for rules in NAMES)]
 CASES = [*QUICK, *(LONG[number] for number in seeds(len(LONG), 1))]  # up to a minute
@@ -67,8 +66,8 @@ FAULTS = [
     (CASED, "rules_words.h", "m->rare |= (brief & suffixed >> 1) >> 1 | (longer & suffixed >> 1) >> 2;", ""),
     (TWOS, "rules.h", "second | third;", "second;"),
     (KIMI, "rules_words.h", "cjk << 1 | s->cjk : 0", "cjk << 1 : 0"),
+    (YOUTU, "rules_words.h", "caseless << 1 | s->caseless : 0", "caseless << 1 : 0"),
     (SPARK, "rules_words.h", "s->blank &= ~LAST(lone);", ";"),
-    (EXAONE, "rules_words.h", "(m->letter << 1 | s->letter) & m->letter >> 1;", "m->letter << 1 & m->letter >> 1;"),
     (THREES, "rules.h", "    return start;\n}\n\n/* The digits", "    return start | (start << 60 & beyond);\n}\n\n/* The digits"),
 ]
 TODAY = seeds(len(FAULTS), 1)

@@ -24,7 +24,6 @@ from dstok.compiled.kernel_selection import (
     CASED,
     CL100K,
     CODER,
-    EXAONE,
     GPT2,
     KIMI,
     LLM,
@@ -54,7 +53,7 @@ VARIANTS = {
 FAMILIES = {"qwen-2.5": ONES, "qwen-3.5": ONES, "glm-4": THREES, "deepseek-r1-distill-llama-8b": THREES, "minimax": CASED,
             "gpt2": GPT2, "cl100k_base": CL100K, "deepseek-llm-7b-base": LLM, "deepseek-coder-33b-base": CODER, "tekken": TEKKEN,
             "kimi-k2": KIMI, "nanochat": TWOS, "starcoder": STARCODER, "seed-coder": SEED_CODER, "minicpm5": MINICPM,
-            "ufakzeka": UFAKZEKA, "spark2_5": SPARK, "exaone-moe": EXAONE, "youtu": YOUTU}
+            "ufakzeka": UFAKZEKA, "spark2_5": SPARK, "youtu": YOUTU}
 TODAY = [*FAMILIES][SEED % 6 :: 6] if BRIEF else [*FAMILIES][SEED % 2 :: 2]  # fewer where the processor is emulated
 VARIED = [*share(product(FAMILIES, VARIANTS), 6)]  # of all families and variants, others each day
 CJK = "\u4e2d\u6587\u7684\u4e00\u3042\u30ab\u30fb\u309b\ud55c\uae00\u3400"
