@@ -175,7 +175,7 @@ static int lists_agree(const PieceTable *t, const ProbeSample *sample) {
 enum { PROBE_NO_LISTS = 64 };
 
 SIMD_AVX512
-static int probe_avx512(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,
+static int probe_avx512(const PieceTable *t, const uint8_t *text, uint32_t *starts, int pieces, uint64_t *values,
                        uint32_t *missed) {
     if (pieces <= PROBE_NO_LISTS)
         return probe_avx2(t, text, starts, pieces, values, missed);
