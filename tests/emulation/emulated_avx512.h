@@ -84,18 +84,14 @@ COMPARE(_mm512_cmpeq_epi32_mask, __m512i, __mmask16, u32, uint32_t, A == B)
 COMPARE(_mm512_cmpge_epu32_mask, __m512i, __mmask16, u32, uint32_t, A >= B)
 COMPARE(_mm512_cmpgt_epu32_mask, __m512i, __mmask16, u32, uint32_t, A > B)
 COMPARE(_mm512_cmple_epu32_mask, __m512i, __mmask16, u32, uint32_t, A <= B)
-COMPARE(_mm512_cmpneq_epi64_mask, __m512i, __mmask8, u64, uint64_t, A != B)
 COMPARE(_mm512_cmpgt_epi64_mask, __m512i, __mmask8, u64, int64_t, A > B)
-COMPARE(_mm512_cmpgt_epu64_mask, __m512i, __mmask8, u64, uint64_t, A > B)
 COMPARE(_mm512_test_epi8_mask, __m512i, __mmask64, u8, uint8_t, (A & B) != 0)
 COMPARE(_mm512_test_epi16_mask, __m512i, __mmask32, u16, uint16_t, (A & B) != 0)
 COMPARE(_mm512_testn_epi8_mask, __m512i, __mmask64, u8, uint8_t, (A & B) == 0)
 COMPARE(_mm512_testn_epi32_mask, __m512i, __mmask16, u32, uint32_t, (A & B) == 0)
-COMPARE(_mm512_testn_epi64_mask, __m512i, __mmask8, u64, uint64_t, (A & B) == 0)
 MASK_COMPARE(_mm512_mask_cmpeq_epi8_mask, _mm512_cmpeq_epi8_mask, __m512i, __mmask64)
 MASK_COMPARE(_mm512_mask_cmplt_epu8_mask, _mm512_cmplt_epu8_mask, __m512i, __mmask64)
 MASK_COMPARE(_mm512_mask_cmple_epu32_mask, _mm512_cmple_epu32_mask, __m512i, __mmask16)
-MASK_COMPARE(_mm512_mask_cmpgt_epu64_mask, _mm512_cmpgt_epu64_mask, __m512i, __mmask8)
 MASK_COMPARE(_mm512_mask_test_epi8_mask, _mm512_test_epi8_mask, __m512i, __mmask64)
 MASK_COMPARE(_mm512_mask_testn_epi8_mask, _mm512_testn_epi8_mask, __m512i, __mmask64)
 MASK_COMPARE(_mm512_mask_testn_epi32_mask, _mm512_testn_epi32_mask, __m512i, __mmask16)
@@ -124,7 +120,6 @@ EMULATED __m512i _mm512_mask_or_epi32(__m512i s, __mmask16 k, __m512i a, __m512i
         EACH(COUNT(a, u)) if (BIT(k)) r.u[n++] = a.u[i]; \
         return r; \
     }
-COMPRESS(_mm256_maskz_compress_epi32, __m256i, __mmask8, u32)
 COMPRESS(_mm512_maskz_compress_epi8, __m512i, __mmask64, u8)
 COMPRESS(_mm512_maskz_compress_epi32, __m512i, __mmask16, u32)
 

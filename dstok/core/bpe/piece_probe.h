@@ -37,9 +37,9 @@ static inline int probe_four_fit(const uint64_t *values, const uint32_t *starts)
     return fit;
 }
 
-/* The values of all pieces of a chunk, and the list of the missing ones. `starts` has pieces + 1, and eight more may be
- * read; seven more values may be written. */
-static int probe_portable(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,
+/* The values of all pieces of a chunk, and the list of the missing ones. `starts` has pieces + 1, and eight more, which
+ * are the same afterwards; eight more values may be written. */
+static int probe_portable(const PieceTable *t, const uint8_t *text, uint32_t *starts, int pieces, uint64_t *values,
                           uint32_t *missed) {
     uint64_t keys[PROBE_BATCH], long_keys[PROBE_BATCH][3];
     const uint64_t *lines[PROBE_BATCH], *long_lines[PROBE_BATCH];

@@ -40,13 +40,15 @@ static inline uint64_t long_avx2(const uint64_t *line, uint64_t key_0, uint64_t 
     return (uint64_t)_mm_cvtsi128_si64(_mm_or_si128(same, _mm_unpackhi_epi64(same, same)));
 }
 
+enum { PROBE_LIST = 256 }; /* pieces at once: the lines of more, and their keys, would not fit the level-1 cache */
+
 /* A batch of pieces: keys and lines of all as if they were short (of longer ones both are 0), and a list of those of 9 to
  * 24 bytes with their own. A line is given in bytes from the table's begin, so 2^26 lines at most. Of eight keys those with
  * even numbers come first. */
 typedef struct {
-    uint64_t keys[PROBE_BATCH], long_keys[PROBE_BATCH][3];
-    uint32_t lines[PROBE_BATCH], long_lines[PROBE_BATCH];
-    uint8_t longer[PROBE_BATCH + 8];
+    uint64_t keys[PROBE_LIST], long_keys[PROBE_LIST][3];
+    uint32_t lines[PROBE_LIST], long_lines[PROBE_LIST];
+    uint8_t longer[PROBE_LIST + 8];
     size_t longs;
 } ProbeBatch;
 
@@ -68,28 +70,21 @@ static inline __m256i probe_hash_avx2(__m256i words) {
     return _mm256_add_epi32(low, _mm256_add_epi32(cross, _mm256_slli_epi64(cross, 32)));
 }
 
-/* The starts of the eight pieces from number i on, or their ends (`next` is 1). Those after the last are empty, at its end:
- * what lies after the starts may be no places in the text. */
 SIMD_AVX2 __attribute__((always_inline))
-static inline __m256i probe_starts_avx2(const uint32_t *starts, size_t i, size_t pieces, int next) {
-    __m256i left = _mm256_set1_epi32((int)(pieces - i)), end = _mm256_set1_epi32((int)starts[pieces]);
-    return _mm256_blendv_epi8(end, _mm256_loadu_si256((const __m256i *)(starts + i + next)),
-                              _mm256_cmpgt_epi32(left, _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)));
+static inline __m256i probe_lengths_avx2(const uint32_t *starts) {
+    return _mm256_sub_epi32(_mm256_loadu_si256((const __m256i *)(starts + 1)), _mm256_loadu_si256((const __m256i *)starts));
 }
 
 /* Keys and lines of the eight pieces from number i on. */
 SIMD_AVX2 __attribute__((always_inline))
 static inline void probe_eight_avx2(const PieceTable *t, const uint8_t *text, const uint32_t *starts, size_t i,
-                                    size_t pieces, ProbeBatch *batch) {
-    uint32_t from[8];
-    __m256i start = probe_starts_avx2(starts, i, pieces, 0);
-    __m256i length = _mm256_sub_epi32(probe_starts_avx2(starts, i, pieces, 1), start);
-    _mm256_storeu_si256((__m256i *)from, start);
+                                    ProbeBatch *batch) {
+    __m256i length = probe_lengths_avx2(starts + i);
     __m256i unused = _mm256_sub_epi32(_mm256_set1_epi32(64), _mm256_slli_epi32(length, 3)), ones = _mm256_set1_epi32(-1);
     __m256i even = _mm256_srlv_epi64(ones, _mm256_and_si256(unused, _mm256_set1_epi64x(0xFFFFFFFF)));
     __m256i odd = _mm256_srlv_epi64(ones, _mm256_srli_epi64(unused, 32));
-    even = _mm256_and_si256(even, probe_words_avx2(text, from));
-    odd = _mm256_and_si256(odd, probe_words_avx2(text, from + 1));
+    even = _mm256_and_si256(even, probe_words_avx2(text, starts + i));
+    odd = _mm256_and_si256(odd, probe_words_avx2(text, starts + i + 1));
     _mm256_storeu_si256((__m256i *)(batch->keys + i), even);
     _mm256_storeu_si256((__m256i *)(batch->keys + i + 4), odd);
     __m256i line = _mm256_blend_epi32(_mm256_srli_epi64(probe_hash_avx2(even), 32), probe_hash_avx2(odd), 0xAA);
@@ -128,7 +123,7 @@ static inline void probe_batch_avx2(const PieceTable *t, const uint8_t *text, co
                                     ProbeBatch *batch) {
     batch->longs = 0;
     for (size_t i = 0; i < pieces; i += 8)
-        probe_eight_avx2(t, text, starts, i, pieces, batch);
+        probe_eight_avx2(t, text, starts, i, batch);
     probe_longer_avx2(t, text, starts, batch);
 }
 
@@ -140,30 +135,48 @@ static int batch_agrees(const PieceTable *t, const ProbeSample *sample) {
     return batch.longs == MIDDLE - WORD && probe_lines_agree(t, sample, batch.lines, batch.long_lines);
 }
 
-/* Whether eight values are the pieces', as far as one can tell without the ring: the lowest byte of a right one is 4 times
- * the length, and 1, 2 or 3 for the number of ids. Those of empty pieces do not count. */
+/* Which of eight values may be wrong for their pieces, as bits: the lowest byte of a right one is 4 times the length, and
+ * 1 to 3 for the number of ids, or 0 for ids in the ring. Once these may be too `old`, 0 is a doubt. */
 SIMD_AVX2 __attribute__((always_inline))
-static inline int probe_eight_fit(const uint64_t *values, const uint32_t *starts, size_t i, size_t pieces) {
-    const __m256i *v = (const __m256i *)(values + i);
+static inline uint64_t probe_doubt_avx2(const uint64_t *values, const uint32_t *starts, int old) {
+    const __m256i *v = (const __m256i *)values;
     __m256i value = _mm256_castps_si256(_mm256_shuffle_ps(
         _mm256_castsi256_ps(_mm256_loadu_si256(v)), _mm256_castsi256_ps(_mm256_loadu_si256(v + 1)), 0x88));
-    __m256i length = _mm256_sub_epi32(probe_starts_avx2(starts, i, pieces, 1), probe_starts_avx2(starts, i, pieces, 0));
-    length = _mm256_slli_epi32(_mm256_permute4x64_epi64(length, 0xD8), 2); /* in the order of `value` */
-    __m256i ids = _mm256_sub_epi32(_mm256_and_si256(value, _mm256_set1_epi32(0xFF)), length);
-    __m256i less = _mm256_add_epi32(ids, _mm256_set1_epi32(-1));
-    __m256i fit = _mm256_cmpeq_epi32(_mm256_min_epu32(less, _mm256_set1_epi32(2)), less);
-    return _mm256_movemask_epi8(_mm256_or_si256(fit, _mm256_cmpeq_epi32(length, _mm256_setzero_si256()))) == -1;
+    value = _mm256_and_si256(_mm256_permute4x64_epi64(value, 0xD8), _mm256_set1_epi32(0xFF));
+    __m256i less = _mm256_sub_epi32(value, _mm256_slli_epi32(probe_lengths_avx2(starts), 2));
+    less = _mm256_sub_epi32(less, _mm256_set1_epi32(old));
+    __m256i fit = _mm256_cmpeq_epi32(_mm256_min_epu32(less, _mm256_set1_epi32(3 - old)), less);
+    return (uint8_t)~_mm256_movemask_ps(_mm256_castsi256_ps(fit));
+}
+
+/* Lists the pieces whose value is wrong; returns their number. */
+SIMD_AVX2
+static int probe_missed_avx2(const PieceTable *t, const uint32_t *starts, size_t pieces, const uint64_t *values,
+                             uint32_t *missed) {
+    int count = 0, old = t->head > RING_SAFE;
+    for (size_t i = 0; i < pieces; i += 64) {
+        uint64_t doubts = 0;
+        size_t size = pieces - i < 64 ? pieces - i : 64;
+        for (size_t j = 0; j < size; j += 8)
+            doubts |= probe_doubt_avx2(values + i + j, starts + i + j, old) << j;
+        for (doubts &= ~0ull >> (64 - size); doubts; doubts &= doubts - 1) {
+            size_t at = i + (size_t)__builtin_ctzll(doubts);
+            count = probe_wrong(t, starts, at, at + 1, values, missed, count);
+        }
+    }
+    return count;
 }
 
 /* A piece above 8 bytes first gets the value of key 0 in line 0, if there is one. Up to 24 bytes its own is written over
  * it; above, the value is one of another length, so the piece is missed. */
 SIMD_AVX2
-static int probe_avx2(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,
+static int probe_avx2(const PieceTable *t, const uint8_t *text, uint32_t *starts, int pieces, uint64_t *values,
                       uint32_t *missed) {
     ProbeBatch batch;
-    int count = 0;
-    for (size_t base = 0, all = (size_t)pieces; base < all; base += PROBE_BATCH) {
-        size_t size = all - base < PROBE_BATCH ? all - base : PROBE_BATCH;
+    __m256i *after = (__m256i *)(starts + pieces + 1), kept = _mm256_loadu_si256(after); /* may be no places in the text */
+    _mm256_storeu_si256(after, _mm256_set1_epi32((int)starts[pieces])); /* so that eight empty pieces follow */
+    for (size_t base = 0, all = (size_t)pieces; base < all; base += PROBE_LIST) {
+        size_t size = all - base < PROBE_LIST ? all - base : PROBE_LIST;
         uint64_t *to = values + base;
         probe_batch_avx2(t, text, starts + base, size, &batch);
         for (size_t i = 0; i < size; i += 8) {
@@ -177,10 +190,8 @@ static int probe_avx2(const PieceTable *t, const uint8_t *text, const uint32_t *
             to[batch.longer[j]] = long_avx2(line, key[0], key[1], key[2]);
         }
     }
-    for (size_t i = 0, end = (size_t)pieces; i < end; i += 8)
-        if (__builtin_expect(!probe_eight_fit(values, starts, i, end), 0))
-            count = probe_wrong(t, starts, i, i + 8 < end ? i + 8 : end, values, missed, count);
-    return count;
+    _mm256_storeu_si256(after, kept);
+    return probe_missed_avx2(t, starts, (size_t)pieces, values, missed);
 }
 
 _Static_assert(VALUE_ID_BITS == 18, "ids begin at bit 0 of byte 1, bit 2 of byte 3 and bit 4 of byte 5");

@@ -9,9 +9,7 @@
 
 #ifdef DSTOK_X86
 
-/* Pieces of 9 to 24 bytes: their indexes, starts, lengths and lines. More than PROBE_LIST would not fit the level-1
- * cache. */
-enum { PROBE_LIST = 512 };
+/* Pieces of 9 to 24 bytes: their indexes, starts, lengths and lines. */
 typedef struct {
     int count;
     uint32_t index[PROBE_LIST + 16], start[PROBE_LIST + 16], length[PROBE_LIST + 16], line[PROBE_LIST + 16];
@@ -119,29 +117,6 @@ static inline void probe_hash_longer(const PieceTable *t, const uint8_t *text, P
     }
 }
 
-/* Lists the pieces whose value is wrong: absent, of another length (keys that differ in zero bytes), or too old. */
-SIMD_AVX512
-static inline int probe_missed(const PieceTable *t, const uint32_t *starts, int pieces, const uint64_t *values,
-                               uint32_t *missed) {
-    __m256i index = _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0);
-    int count = 0;
-    for (int i = 0; i < pieces; i += 8) {
-        __m512i value = _mm512_loadu_si512(values + i);
-        __m512i length = _mm512_cvtepu32_epi64(_mm256_sub_epi32(_mm256_loadu_si256((const __m256i *)(starts + i + 1)),
-                                                                _mm256_loadu_si256((const __m256i *)(starts + i))));
-        __m512i has = _mm512_and_si512(_mm512_srli_epi64(value, 2), _mm512_set1_epi64(63));
-        __m512i age = _mm512_sub_epi64(_mm512_set1_epi64((long long)t->head), _mm512_srli_epi64(value, 16));
-        __mmask8 in_ring = _mm512_testn_epi64_mask(value, _mm512_set1_epi64(3));
-        __mmask8 wrong = _mm512_cmpneq_epi64_mask(has, length) |
-                         _mm512_mask_cmpgt_epu64_mask(in_ring, age, _mm512_set1_epi64(RING_SAFE));
-        wrong &= pieces - i >= 8 ? 0xFF : (__mmask8)((1u << (pieces - i)) - 1);
-        _mm256_storeu_si256((__m256i *)(missed + count), _mm256_maskz_compress_epi32(wrong, index));
-        count += __builtin_popcount(wrong);
-        index = _mm256_add_epi32(index, _mm256_set1_epi32(8));
-    }
-    return count;
-}
-
 /* The values of up to PROBE_LIST pieces. A piece above 8 bytes first gets the value of key 0 in line 0, if there is one.
  * Up to 24 bytes its own is written over it; above, the value is one of another length, so the piece is missed. */
 SIMD_AVX512
@@ -175,13 +150,13 @@ static int lists_agree(const PieceTable *t, const ProbeSample *sample) {
 enum { PROBE_NO_LISTS = 64 };
 
 SIMD_AVX512
-static int probe_avx512(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,
+static int probe_avx512(const PieceTable *t, const uint8_t *text, uint32_t *starts, int pieces, uint64_t *values,
                        uint32_t *missed) {
     if (pieces <= PROBE_NO_LISTS)
         return probe_avx2(t, text, starts, pieces, values, missed);
     for (int base = 0; base < pieces; base += PROBE_LIST)
         probe_lists(t, text, starts + base, pieces - base < PROBE_LIST ? pieces - base : PROBE_LIST, values + base);
-    return probe_missed(t, starts, pieces, values, missed);
+    return probe_missed_avx2(t, starts, (size_t)pieces, values, missed);
 }
 
 #endif

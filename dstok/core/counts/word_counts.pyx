@@ -136,7 +136,7 @@ cdef class Tally(Sink):
         cdef uint32_t *end = self.numbers
         cdef int64_t *counts
         cdef int i, pieces = self.chunk.pieces
-        cdef int misses = self.level.probe(&self.near, text, starts, pieces, self.values, self.missed)
+        cdef int misses = self.level.probe(&self.near, text, self.chunk.starts, pieces, self.values, self.missed)
         if self.find_missed(text, misses):
             self.level.emit(self.values, 0, pieces, &end)
             for i in range(misses):

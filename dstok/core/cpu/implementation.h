@@ -67,7 +67,7 @@ struct Implementation {
     /* Looks the pieces of a chunk up in the piece table, each at its first place. Writes a value for each piece, and a
      * list of the missing pieces; returns their number. Example: the table holds "Hi" and " ", but not " all". Then
      * values are [word, word, 0], and missed is [2]. */
-    int (*probe)(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,
+    int (*probe)(const PieceTable *t, const uint8_t *text, uint32_t *starts, int pieces, uint64_t *values,
                  uint32_t *missed);
 
     /* Writes the ids of a few pieces; returns their number, or PROBE_MISSED: see bpe/piece_probe.h. */

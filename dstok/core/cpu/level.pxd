@@ -72,7 +72,7 @@ cdef extern from "cpu/implementation.h":
         int (*few)(
             const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint32_t *out) noexcept nogil
         int (*probe)(
-            const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,
+            const PieceTable *t, const uint8_t *text, uint32_t *starts, int pieces, uint64_t *values,
             uint32_t *missed) noexcept nogil
         int (*emit)(const uint64_t *values, int at, int pieces, uint32_t **out) noexcept nogil
         Py_ssize_t (*transcode)(

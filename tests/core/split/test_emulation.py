@@ -43,18 +43,17 @@ _mm_or_si128 x x x | _mm_sub_epi32 x x x | _mm_cmpeq_epi64 x x x | _mm256_and_si
 _mm256_srlv_epi32 y y y# | _mm256_srli_epi64 y y {0,1,63,64,70}
 _mm512_cmpeq_epi8_mask k64 z z | _mm512_cmpneq_epi8_mask k64 z z | _mm512_cmpge_epu8_mask k64 z z
 _mm512_cmpeq_epi32_mask k16 z z | _mm512_cmpge_epu32_mask k16 z z
-_mm512_cmpgt_epu32_mask k16 z z | _mm512_cmple_epu32_mask k16 z z | _mm512_cmpneq_epi64_mask k8 z z
-_mm512_cmpgt_epi64_mask k8 z z | _mm512_cmpgt_epu64_mask k8 z z | _mm512_test_epi8_mask k64 z z
-_mm512_test_epi16_mask k32 z z | _mm512_testn_epi32_mask k16 z z | _mm512_testn_epi64_mask k8 z z
+_mm512_cmpgt_epu32_mask k16 z z | _mm512_cmple_epu32_mask k16 z z
+_mm512_cmpgt_epi64_mask k8 z z | _mm512_test_epi8_mask k64 z z
+_mm512_test_epi16_mask k32 z z | _mm512_testn_epi32_mask k16 z z
 _mm512_mask_cmpeq_epi8_mask k64 k64 z z | _mm512_mask_cmplt_epu8_mask k64 k64 z z | _mm512_cmplt_epu8_mask k64 z z
 _mm512_mask_cmple_epu32_mask k16 k16 z z
-_mm512_mask_cmpgt_epu64_mask k8 k8 z z | _mm512_mask_test_epi8_mask k64 k64 z z
+_mm512_mask_test_epi8_mask k64 k64 z z
 _mm512_mask_testn_epi32_mask k16 k16 z z
 _mm512_testn_epi8_mask k64 z z | _mm512_mask_testn_epi8_mask k64 k64 z z
 _mm512_movepi8_mask k64 z | _mm_movemask_epi8 d x | _mm256_movemask_epi8 d y | _mm256_movemask_pd d yd
 _mm512_mask_blend_epi8 z k64 z z | _mm512_mask_blend_epi16 z k32 z z
 _mm512_mask_or_epi32 z z k16 z z
-_mm256_maskz_compress_epi32 y k8 y
 _mm512_maskz_compress_epi8 z k64 z | _mm512_maskz_compress_epi32 z k16 z
 _mm512_mask_i32gather_epi32 z z k16 w16 p {1,2,4,8}
 _mm512_cvtepu8_epi16 z y | _mm512_cvtepu8_epi32 z x | _mm512_cvtepu16_epi32 z y | _mm512_cvtepu32_epi64 z y
