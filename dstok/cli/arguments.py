@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 import dstok
 from dstok._util.files import file_faults
 from dstok.cli.output import CommandError
+from dstok.io.id_files import Output
 
 if TYPE_CHECKING:
     from dstok.pretokenizer.splitter import Splitter
@@ -120,10 +121,8 @@ class Parser(argparse.ArgumentParser):
         argparse's method ignores a failed write, as to a full disk, and fails at a character that the terminal's
         encoding lacks.
         """
-        if sys.stdout is None:
-            raise CommandError("standard output: it is closed")
-        encoding = sys.stdout.encoding or "utf-8"
-        sys.stdout.write(message.encode(encoding, "backslashreplace").decode(encoding))
+        with Output(None) as output:
+            output.write(message.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):

@@ -201,6 +201,7 @@ class Output:
             yield
         except OSError as error:
             if self.path is None or isinstance(error, BrokenPipeError):
+                error.filename = self.path or "standard output"
                 raise
             raise FileError(f"{self.path}: {reason(error)}") from error
 

@@ -202,6 +202,17 @@ def test_a_fault_of_dstok_is_not_taken_for_a_full_budget(
         app.main(["count", "a"])
 
 
+def test_an_error_without_a_file_is_not_standard_outputs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_socket(_: object) -> int:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("dstok.cli.models.run_models", no_socket)
+    assert app.main(["models"]) == 2
+    assert capsys.readouterr().err == "dstok: the system: too many open files\n"
+
+
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("words", ["dump many", "encode many", "count many", "models", "--help"])
 def test_a_closed_pipe_is_quiet(words: str, unbuffered: str) -> None:
