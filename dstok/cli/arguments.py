@@ -14,6 +14,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import dstok
@@ -200,9 +201,15 @@ TYPES: dict[str, Callable[[str], Any]] = {  # by metavar; a word in small letter
 def settle(arguments: Namespace) -> None:
     """Puts --text in place of the files, and the default --field in its place if there are JSON lines.
 
-    Raises `CommandError` for a text beside files, a field without JSON lines, and words that name no file: whoever
-    gives a text in place of files learns how.
+    Raises `CommandError` for a text beside files, a field without JSON lines, an output that is an input, and words
+    that name no file: whoever gives a text in place of files learns how.
     """
+    given = vars(arguments)
+    inputs = [given[name] for name in ("files", "folders", "counts", "dev", "tools") if given.get(name)]
+    for path in chain.from_iterable([value] if isinstance(value, str) else value for value in inputs):
+        for out in filter(None, map(given.get, ("out", "output", "map", "plot"))):
+            if os.path.exists(path) and os.path.exists(out) and os.path.samefile(path, out):
+                raise CommandError(f"{out}: is both input and output")
     if hasattr(arguments, "jsonl") and hasattr(arguments, "field"):
         refuse_unless(arguments.field is None or arguments.jsonl, "--field", "JSON lines (--jsonl)")
         arguments.field = (arguments.field or "text") if arguments.jsonl else None
