@@ -175,7 +175,9 @@ def test_options_may_stand_between_files() -> None:
 
 def test_an_input_is_never_overwritten() -> None:
     name = file("a", TEXT)
-    assert "both input and output" in fails("encode", "-o", "./a", name)
+    for words in (["encode", name], ["encode", "-m", name, "--text", "a"], ["chat", "encode", "--version", "v3", "--tools", name, "b"]):
+        assert "both input and output" in fails(*words, "-o", "./a")
+    assert "both input and output" in fails("convert", name, "./a", "--to", "json")
     assert Path(name).read_bytes() == TEXT
 
 
