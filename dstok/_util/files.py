@@ -42,6 +42,13 @@ def file_faults(path: str, kinds: tuple[type[Exception], ...] = (OSError,)) -> I
         raise FileError(f"{getattr(error, 'filename', None) or path}: {reason(error)}") from error
 
 
+def absolute(path: StrPath) -> str:
+    """The whole path. Raises `FileError` for an empty one, which would mean the current folder."""
+    if not os.fspath(path):
+        raise FileError("expected a path, found an empty one")
+    return os.path.abspath(path)
+
+
 def visible(text: str) -> str:
     """`text` with an escape for each character that cannot be printed."""
     if text.isprintable():

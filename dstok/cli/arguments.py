@@ -14,11 +14,13 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import dstok
 from dstok._util.files import file_faults
 from dstok.cli.output import CommandError
+from dstok.io.id_files import Output
 
 if TYPE_CHECKING:
     from dstok.pretokenizer.splitter import Splitter
@@ -120,10 +122,8 @@ class Parser(argparse.ArgumentParser):
         argparse's method ignores a failed write, as to a full disk, and fails at a character that the terminal's
         encoding lacks.
         """
-        if sys.stdout is None:
-            raise CommandError("standard output: it is closed")
-        encoding = sys.stdout.encoding or "utf-8"
-        sys.stdout.write(message.encode(encoding, "backslashreplace").decode(encoding))
+        with Output(None) as output:
+            output.write(message.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
@@ -201,9 +201,16 @@ TYPES: dict[str, Callable[[str], Any]] = {  # by metavar; a word in small letter
 def settle(arguments: Namespace) -> None:
     """Puts --text in place of the files, and the default --field in its place if there are JSON lines.
 
-    Raises `CommandError` for a text beside files, a field without JSON lines, and words that name no file: whoever
-    gives a text in place of files learns how.
+    Raises `CommandError` for a text beside files, a field without JSON lines, an output that is an input, and words
+    that name no file: whoever gives a text in place of files learns how.
     """
+    given = vars(arguments)
+    named = ("files", "folders", "counts", "dev", "tools", "model", "like", "config")
+    inputs = [given[name] for name in named if given.get(name)]
+    for path in chain.from_iterable([value] if isinstance(value, str) else value for value in inputs):
+        for out in filter(None, map(given.get, ("out", "output", "map", "plot"))):
+            if os.path.exists(path) and os.path.exists(out) and os.path.samefile(path, out):
+                raise CommandError(f"{out}: is both input and output")
     if hasattr(arguments, "jsonl") and hasattr(arguments, "field"):
         refuse_unless(arguments.field is None or arguments.jsonl, "--field", "JSON lines (--jsonl)")
         arguments.field = (arguments.field or "text") if arguments.jsonl else None

@@ -100,7 +100,7 @@ def _encoded(arguments: Namespace, tokenizer: Tokenizer, messages: Any, given: O
 def _write(arguments: Namespace, make: Callable[[str, Any, Options], bytes]) -> None:
     """Writes the result of `make` for each conversation: of its name, messages and options. Errors name it."""
     given = _options(arguments)
-    with Output(arguments.output, arguments.files) as output:
+    with Output(arguments.output) as output:
         for name, text in _texts(arguments):
             messages, options = _json(name, text), given
             with about_input(name):
@@ -114,7 +114,7 @@ def _write(arguments: Namespace, make: Callable[[str, Any, Options], bytes]) -> 
 
 def run_parse(arguments: Namespace) -> None:
     thinking = True if arguments.thinking is None else arguments.thinking
-    with Output(arguments.output, arguments.files) as output:
+    with Output(arguments.output) as output:
         for name, text in _texts(arguments):
             completion = _json(name, text) if arguments.jsonl else text
             if not isinstance(completion, str):

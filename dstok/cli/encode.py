@@ -39,7 +39,7 @@ def run_count(arguments: Namespace) -> int:
             return json.dumps({"name": name, "tokens": count}).encode() + b"\n"
         return f"{count}\t{visible(label)}\n".encode() if named else f"{count}\n".encode()
 
-    with Output(arguments.output, arguments.files) as output, watching(arguments.files) as progress:
+    with Output(arguments.output) as output, watching(arguments.files) as progress:
         for path in arguments.files:
             try:
                 with open_source(path, progress) as source:

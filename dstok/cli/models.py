@@ -57,8 +57,8 @@ def run_explain(arguments: Namespace) -> None:
 def run_info(arguments: Namespace) -> None:
     from dstok.regex.cascade import Program
 
-    refuse_unless(arguments.name is None or arguments.model is None, "--model", "a command without NAME")
-    name = arguments.name or arguments.model or DEFAULT_MODEL
+    name, *others = (name for name in (arguments.name, arguments.model, DEFAULT_MODEL) if name is not None)
+    refuse_unless(len(others) < 2, "--model", "a command without NAME")
     tokenizer = load_model(name, arguments.upstream)
     inspection, cascade = tokenizer.inspect(), tokenizer.inspect().cascade
     states = cascade.boundaries.states if isinstance(cascade, Program) else len(cascade.marked.rows) - 2

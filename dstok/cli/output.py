@@ -237,7 +237,7 @@ def streams(path: str | None, inputs: Sequence[str]) -> Iterator[tuple[Output, I
             with open_source(name, progress) as source:
                 yield source
 
-    with Output(path, inputs) as output, watching(inputs, not output.is_terminal()) as progress:
+    with Output(path) as output, watching(inputs, not output.is_terminal()) as progress:
         yield output, sources()
 
 

@@ -127,7 +127,7 @@ def run_dump(arguments: Namespace) -> None:
 
 def run_pieces(arguments: Namespace) -> None:
     refuse_unless(arguments.model is None or arguments.splitter is None, "--model", "pieces without --splitter")
-    arguments.model = arguments.model or DEFAULT_MODEL
+    arguments.model = DEFAULT_MODEL if arguments.model is None else arguments.model
     if arguments.count:
         from dstok.cli.train import count_pieces
 

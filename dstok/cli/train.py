@@ -25,7 +25,7 @@ import numpy as np
 
 import dstok
 from dstok._util.arguments import not_utf8, thread_count, utf8
-from dstok._util.files import WholeFile, available_cpus, file_faults, reason, write_at_once
+from dstok._util.files import WholeFile, absolute, available_cpus, file_faults, reason, write_at_once
 from dstok._util.resumable import ResumableFolder, as_json, file_hash, read_json
 from dstok.cli.arguments import DIFFERENT, inputs_of, load_model, load_splitter, refuse_unless
 from dstok.cli.output import (
@@ -210,7 +210,7 @@ def count_pieces(arguments: Namespace) -> None:
     memory = (MEMORY if arguments.memory is None else arguments.memory) << 20
     counters = [PieceCounter(span_pass_of(splitter).finder, memory // threads, folder, made) for _ in range(threads)]
     try:
-        with work.entered() if work else nullcontext(), Output(arguments.output, files) as output:
+        with work.entered() if work else nullcontext(), Output(arguments.output) as output:
             counters[0].spills += work.spills if work else []
             with watching(files) as progress:
                 may_cut = splitter.analyze().may_cut
@@ -290,7 +290,7 @@ def _superwords(arguments: Namespace, base: Base, trainer: BpeTrainer) -> int:
         raise CommandError("--superwords needs --words N, the tokens of the first stage, and texts, not --counts")
     if arguments.words >= trainer.vocab_size:
         raise CommandError(f"expected --words below --vocab-size {trainer.vocab_size}, found {arguments.words}")
-    out, began, splitter = os.path.abspath(arguments.out), time.monotonic(), Splitter(arguments.superwords)
+    out, began, splitter = absolute(arguments.out), time.monotonic(), Splitter(arguments.superwords)
     plan = {"dstok": dstok.__version__, "superwords": arguments.superwords, "vocab_size": trainer.vocab_size}
     known = read_json(os.path.join(out, MANIFEST)) if os.path.exists(os.path.join(out, MANIFEST)) else plan
     if any(known.get(name) != value for name, value in plan.items()):

@@ -39,7 +39,7 @@ def run_view(arguments: Namespace) -> None:
         with about_input(name):
             sheet = requests.sheet(requests.begin)
         page = "" if arguments.json else page_of(sheet, f"{name}: tokens")
-        with Output(arguments.output, arguments.files) as output:
+        with Output(arguments.output) as output:
             # The name of a file may not be UTF-8.
             output.write(json_bytes(sheet.export) if arguments.json else page.encode("utf-8", "replace"))
         return

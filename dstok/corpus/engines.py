@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection, wait
 from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
-from dstok._util.files import StrPath, available_cpus, without_interrupts
+from dstok._util.files import StrPath, available_cpus, reason, without_interrupts
 from dstok._util.imports import needed
 from dstok.corpus.encoding import Watch
 from dstok.corpus.inputs import Shard, dataset_file, find_inputs, plan_shards
@@ -137,17 +137,16 @@ def run(job: Work, shards: Sequence[Shard], workers: int | None, progress: Progr
 def _start(do: _Do, crew: dict[Any, Any]) -> None:
     """Adds a process."""
     context = get_context("spawn")
-    pipe, other = context.Pipe()
-    process = context.Process(target=_work, args=(do, other), daemon=True)
     try:
-        with without_interrupts():  # only this process handles an interrupt, and it stops the worker
+        pipe, other = context.Pipe()
+        with other, without_interrupts():  # only this process handles an interrupt, and it stops the worker
+            process = context.Process(target=_work, args=(do, other), daemon=True)
             process.start()
         crew[pipe] = process
     except BrokenPipeError:  # from Python 3.14 on, if it ends before it has read its task
-        pipe.close()
         raise _died("before it began") from None
-    finally:
-        other.close()
+    except OSError as error:
+        raise FileError(f"a worker process cannot start: {reason(error)}") from error
 
 
 def _give(pipe: Any, shard: Shard | None) -> None:

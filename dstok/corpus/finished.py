@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 import dstok
-from dstok._util.files import file_faults, reason, visible, write_at_once, write_json
+from dstok._util.files import absolute, file_faults, reason, visible, write_at_once, write_json
 from dstok._util.imports import needed
 from dstok._util.resumable import file_hash
 from dstok.corpus.documents import Faults, reader_of
@@ -53,7 +53,7 @@ def verify(
     first documents are encoded again (first the shards with an input file that was read whole in one shard); `model`:
     the tokenizer, if it has moved.
     """
-    folder = os.path.abspath(out)
+    folder = absolute(out)
     plan, settings = read_plan(folder)
     whole = os.path.join(folder, CORPUS)
     if not os.path.exists(whole):
@@ -174,7 +174,7 @@ def merge(folders: Sequence[StrPath], out: StrPath, *, tokens_per_file: int = 0)
 
     Raises `FileError` if one is not whole, if the properties of their files differ, or if `out` holds another corpus.
     """
-    sources, plans = [os.path.abspath(folder) for folder in folders], list[dict[str, Any]]()
+    sources, plans = [absolute(folder) for folder in folders], list[dict[str, Any]]()
     for source in sources:
         if not os.path.exists(os.path.join(source, CORPUS)):
             raise FileError(f"{source}: expected a whole corpus, found no {CORPUS}")

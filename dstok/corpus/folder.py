@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from dstok._util.files import StrPath, file_faults, write_json
+from dstok._util.files import StrPath, absolute, file_faults, write_json
 from dstok._util.resumable import ResumableFolder, read_json
 from dstok.corpus.inputs import Shard
 from dstok.corpus.settings import CORPUS, KINDS, OWN, PLAN, SUMS, CorpusSettings, is_corpus, manifest_name
@@ -42,7 +42,7 @@ class Folder(ResumableFolder):
 
     def __init__(self, out: StrPath, number: int = 1, count: int = 1) -> None:
         job = os.path.join(OWN, f".{number}-of-{count}")
-        super().__init__(os.path.abspath(out), f"{job}.lock", "another dstok corpus command is at work here")
+        super().__init__(absolute(out), f"{job}.lock", "another dstok corpus command is at work here")
         self.scratch = os.path.join(self.out, f"{job}.tmp")
 
     @contextmanager
@@ -127,7 +127,7 @@ def read_manifest(out: str, shard: str) -> dict[str, Any]:
 
 
 def _read(out: str, name: str, shape: dict[str, Any]) -> dict[str, Any]:
-    return read_json(os.path.join(out, name), "the JSON of a corpus", lambda value: check_shape(value, shape))
+    return read_json(os.path.join(absolute(out), name), "the JSON of a corpus", lambda value: check_shape(value, shape))
 
 
 def _relax(known: dict[str, Any], plan: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from dstok._util.files import OF_FILES, file_faults, reason
+from dstok._util.files import OF_FILES, absolute, file_faults, reason
 from dstok.corpus.settings import OWN, CorpusSettings, is_corpus
 from dstok.corpus.tables import extents, load_dataset
 from dstok.errors import FileError
@@ -71,7 +71,7 @@ class Shard(NamedTuple):
 
 def find_inputs(inputs: Sequence[str], settings: CorpusSettings) -> list[InputFile]:
     """The files of `inputs`. Raises `FileError`, which names the path."""
-    paths = [os.path.abspath(path) for given in inputs for path in _expand(os.fspath(given))]
+    paths = [absolute(path) for given in inputs for path in _expand(os.fspath(given))]
     seen = set[str]()
     for path in paths:
         if path in seen:

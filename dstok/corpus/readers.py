@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 import numpy as np
 
 from dstok._util.arguments import checked_dtype, explained
-from dstok._util.files import OF_FILES, file_faults, reason
+from dstok._util.files import OF_FILES, absolute, file_faults, reason
 from dstok._util.imports import needed
 from dstok.corpus.folder import read_corpus, read_manifest, read_plan
 from dstok.corpus.settings import CORPUS, PLAN, SKIPPED, CorpusSettings
@@ -307,7 +307,7 @@ def open_corpus(path: StrPath, *, dtype: Dtype | None = None) -> Corpus:
 
     Raises `FileError`, and `ArgumentError` for another dtype.
     """
-    path = os.path.abspath(path)
+    path = absolute(path)
     if dtype is not None:
         checked_dtype(dtype)
     if not os.path.isdir(path):

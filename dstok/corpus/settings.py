@@ -122,6 +122,8 @@ class CorpusSettings:
                                     f"{json_kind(value)}", name)
             if isinstance(value, int) and value < 0:
                 raise ArgumentError(f"expected {name} to be 0 or more, found {value}", name)
+        if self.pack >> 40:
+            raise ArgumentError(f"expected pack to be below 2**40, found {self.pack}", "pack")
         _check_choice("format", "format", self.format, FORMATS)
         if self.dtype:
             _check_choice("dtype", f"the dtype of {self.format} files", self.dtype, _TAKES[self.format])

@@ -101,7 +101,8 @@ def _open_arrow(path: str, options: Any = None) -> Any:
             return pa.ipc.open_file(source, options=options)
         except pa.ArrowInvalid:
             source.seek(0)
-            return pa.ipc.open_stream(source, options=options)
+            with about(f"{path}: expected an Arrow file or stream, such as Feather V2"):
+                return pa.ipc.open_stream(source, options=options)
 
 
 def _of_arrow(file: InputFile, start: int, stop: int, field: str) -> Iterator[tuple[int, Any]]:

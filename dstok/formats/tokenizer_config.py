@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from dstok._util.json_value import Value, load_json
@@ -17,22 +18,19 @@ from dstok.errors import DstokError
 from dstok.formats.description import TokenizerConfig
 
 
-def parse_settings(config: str | bytes | None) -> Value | Exception:
-    """The JSON of a tokenizer_config.json, or its fault: what is wrong with a tokenizer.json is told first."""
-    try:
-        return load_json("{}" if config is None else config, "tokenizer_config.json: ")
-    except DstokError as error:
-        return error
+def parse_settings(config: str | bytes) -> Value | str | bytes:
+    """The JSON of a tokenizer_config.json. A broken one stays as it is: faults of a tokenizer.json are told first."""
+    with suppress(DstokError):
+        return load_json(config, "tokenizer_config.json: ")
+    return config
 
 
-def read_tokenizer_config(data: str | bytes | Value | Exception, id_of: Callable[[str], int | None]) -> TokenizerConfig:
+def read_tokenizer_config(data: str | bytes | Value, id_of: Callable[[str], int | None]) -> TokenizerConfig:
     """The settings in `data`, or in the result of `parse_settings`. Raises `TokenizerFileError`.
 
     A padding or unknown token that is not in the model is None: transformers adds it to the model, and no text has it.
     """
-    settings = data if isinstance(data, Value | Exception) else parse_settings(data)
-    if isinstance(settings, Exception):
-        raise settings
+    settings = data if isinstance(data, Value) else load_json(data, "tokenizer_config.json: ")
     found: dict[str, Any] = {}
     for kind in ("bos", "eos", "pad", "unk"):
         token = settings.get(f"{kind}_token")

@@ -51,7 +51,8 @@ def read_tokenizer_json(
     """
     versions = upstream_version(upstream)
     vocab: Vocabulary
-    (file, vocab), parsed = at_once(partial(_read_tables, data), partial(parse_settings, config))
+    settings_text = "{}" if config is None else config
+    (file, vocab), parsed = at_once(partial(_read_tables, data), partial(parse_settings, settings_text))
     if {"config", "vocab"} <= file.object().keys() and "model" not in file.object():
         from dstok.formats.tekken import describe_tekken  # not needed otherwise
 

@@ -153,9 +153,8 @@ def _accelerate(tokenizer: Any, special: str) -> str:
     made = _classes.setdefault(base, {})
     if special not in made:
         made[special] = type(base)(base.__name__, (base,), _members(base, special))
-    tokenizer.__dict__[ATTRIBUTE] = backing
+    tokenizer.__dict__[ATTRIBUTE] = tokenizer.__dict__["_tokenizer"] = backing
     tokenizer.__class__ = made[special]
-    tokenizer.__dict__.pop("_tokenizer", None)
     return ""
 
 
@@ -198,9 +197,8 @@ def _get_backend(self: Any) -> Any:
 def _set_backend(self: Any, value: Any) -> None:
     self.__dict__.pop(ATTRIBUTE, None)
     if isinstance(value, tokenizers.Tokenizer):
-        self.__dict__[ATTRIBUTE] = Backing.of(value)
-    else:
-        self.__dict__["_tokenizer"] = value
+        value = self.__dict__[ATTRIBUTE] = Backing.of(value)
+    self.__dict__["_tokenizer"] = value
 
 
 def _reduce(self: Any, protocol: Any) -> Any:

@@ -273,6 +273,9 @@ class Backing:
         setattr(real, ATTRIBUTE, ref(backing))
         return backing
 
+    def __getattr__(self, name: str) -> Any:  # `datasets` hashes a tokenizer without its truncation and padding
+        return getattr(self.real, name)
+
     @property
     def tokenizer(self) -> Tokenizer | None:
         """The `dstok.Tokenizer`, without post-processing; None if dstok cannot do the present backend."""

@@ -13,7 +13,6 @@ one.
 
 from __future__ import annotations
 
-import os
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
@@ -155,12 +154,9 @@ def _npy(source: Source, blocks: Iterator[bytes]) -> Iterator[list[int]]:
 
 
 class Output:
-    """A context manager: standard output (None, or "-"), or the file at `path`, which is none of `inputs`.
+    """A context manager: standard output (None, or "-"), or the file at `path`. Raises `FileError`."""
 
-    Raises `FileError`.
-    """
-
-    def __init__(self, path: str | None, inputs: Sequence[str] = ()) -> None:
+    def __init__(self, path: str | None) -> None:
         self.path = None if path == "-" else path
         self.whole: WholeFile | None = None
         if self.path is None:
@@ -169,9 +165,6 @@ class Output:
             self.stream: BinaryIO = sys.stdout.buffer
             return
         with self._named():
-            for name in inputs:
-                if name != "-" and all(map(os.path.exists, (name, self.path))) and os.path.samefile(name, self.path):
-                    raise FileError(f"{self.path}: is both input and output")
             self.whole = WholeFile(self.path)
         self.stream = self.whole.file
 
@@ -201,6 +194,7 @@ class Output:
             yield
         except OSError as error:
             if self.path is None or isinstance(error, BrokenPipeError):
+                error.filename = self.path or "standard output"
                 raise
             raise FileError(f"{self.path}: {reason(error)}") from error
 

@@ -161,6 +161,8 @@ class _Parser(ClassParser):
     def parse(self) -> ast.Node:
         if len(self.pattern) > MAX_LENGTH:
             self.refuse(f"a pattern of more than {MAX_LENGTH} characters", MAX_LENGTH)
+        for lone in re.finditer("[\ud800-\udfff]", self.pattern):
+            self.fail("expected a character, found a lone surrogate", lone.start())
         try:
             node = self.alternation()
         except UnsupportedError as error:

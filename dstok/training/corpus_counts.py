@@ -10,17 +10,18 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dstok._util.arguments import explained
-from dstok._util.files import StrPath, available_cpus, file_faults, write_at_once
+from dstok._util.files import StrPath, absolute, available_cpus, file_faults, write_at_once
 from dstok._util.resumable import as_json, digest, read_json
 from dstok.corpus.documents import Faults, reader_of
 from dstok.corpus.encoding import Watch
 from dstok.corpus.engines import Engine, Inputs, Progress, find_engine, run
 from dstok.corpus.inputs import Shard
 from dstok.corpus.settings import CorpusSettings
-from dstok.errors import ArgumentError, TextError
+from dstok.errors import ArgumentError, FileError, TextError
 from dstok.training.piece_counts import CountsFile, PieceCounter, merge_counts, ready_text
 from dstok.training.run import TrainingFolder, readers_of
 from dstok.training.template import Base, Like, Normalizing, find_base
@@ -119,10 +120,14 @@ class Counting(Inputs):
         self, out: StrPath, workers: int | None, memory: int, progress: Progress, engine: Engine = run,
     ) -> tuple[CountsFile, list[dict[str, Any]]]:
         """(the counts file `out`; the records of the shards). The folder `out`.work is there until all is counted."""
-        folder = TrainingFolder(f"{os.fspath(out)}.work")
+        folder = TrainingFolder(f"{absolute(out)}.work")
+        if os.path.realpath(out) in [os.path.realpath(file.path) for file in self.files]:
+            raise FileError(f"{out}: is both input and output")
         with folder.entered({"pieces": self.base.made_by(), "inputs": self.inputs()}, self.changes):
             counted = self.count(folder, workers, memory, progress, engine, out)
-        shutil.rmtree(folder.out, ignore_errors=True)
+        shutil.rmtree(folder.work, ignore_errors=True)
+        with suppress(OSError):  # it has files of others
+            os.rmdir(folder.out)
         return counted
 
 

@@ -16,6 +16,7 @@ is called again. Its folder, in which a file with its name is complete, refuses 
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
@@ -30,7 +31,7 @@ from typing import Any
 
 import dstok
 from dstok._util.arguments import explained, thread_count, whole_number
-from dstok._util.files import StrPath, file_faults, write_at_once
+from dstok._util.files import StrPath, absolute, file_faults, write_at_once
 from dstok._util.imports import of_extra
 from dstok._util.resumable import ResumableFolder, as_json, digest, file_hash, read_json
 from dstok.compiled.build import build_tables
@@ -227,8 +228,9 @@ class TrainingFolder(ResumableFolder):
 
     def __init__(self, out: StrPath) -> None:
         lock = os.path.join("work", ".lock")
-        super().__init__(os.path.abspath(out), lock, "another training is running in this folder")
+        super().__init__(absolute(out), lock, "another training is running in this folder")
         self.work = os.path.dirname(self.lock)
+        self.plan = os.path.join(self.work, "plan.json")
         self.counts_path = os.path.join(self.work, "pieces.counts")
 
     def finished(self, plan: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -237,7 +239,8 @@ class TrainingFolder(ResumableFolder):
         if not os.path.exists(path):
             return None
         manifest = self._known(path, plan)
-        shutil.rmtree(self.work, ignore_errors=True)  # of a call that was killed at its very end
+        if os.path.exists(self.plan):  # of a call that was killed at its very end
+            shutil.rmtree(self.work, ignore_errors=True)
         return manifest
 
     @contextmanager
@@ -246,15 +249,17 @@ class TrainingFolder(ResumableFolder):
 
         Raises `FileError`.
         """
-        if os.path.exists(os.path.join(self.out, TOKENIZER)) and not os.path.exists(self.work):
-            raise FileError(f"{self.out}: expected no {TOKENIZER} in this folder, found one that no training here made")
-        path, plan = os.path.join(self.work, "plan.json"), {**plan, "state": state}
+        plan = {**plan, "state": state}
+        others = [name for name in (TOKENIZER, CONFIG, os.path.join("work", "*"))
+                  if glob.glob(os.path.join(glob.escape(self.out), name))]
+        if others and not os.path.exists(self.plan):
+            raise FileError(f"{self.out}: expected no {others[0]} in this folder, found one that no training here made")
         with self.locked():
-            if os.path.exists(path):
-                self._known(path, plan)
+            if os.path.exists(self.plan):
+                self._known(self.plan, plan)
             else:
                 with file_faults(self.out):
-                    write_at_once(path, as_json(plan))
+                    write_at_once(self.plan, as_json(plan))
             yield
 
     def _known(self, path: str, plan: Mapping[str, Any]) -> dict[str, Any]:

@@ -175,7 +175,9 @@ def test_options_may_stand_between_files() -> None:
 
 def test_an_input_is_never_overwritten() -> None:
     name = file("a", TEXT)
-    assert "both input and output" in fails("encode", "-o", "./a", name)
+    for words in (["encode", name], ["encode", "-m", name, "--text", "a"], ["chat", "encode", "--version", "v3", "--tools", name, "b"]):
+        assert "both input and output" in fails(*words, "-o", "./a")
+    assert "both input and output" in fails("convert", name, "./a", "--to", "json")
     assert Path(name).read_bytes() == TEXT
 
 
@@ -200,6 +202,17 @@ def test_a_fault_of_dstok_is_not_taken_for_a_full_budget(
     monkeypatch.setenv("DSTOK_TRACEBACK", "1")
     with pytest.raises(KeyError):
         app.main(["count", "a"])
+
+
+def test_an_error_without_a_file_is_not_standard_outputs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_socket(_: object) -> int:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("dstok.cli.models.run_models", no_socket)
+    assert app.main(["models"]) == 2
+    assert capsys.readouterr().err == "dstok: the system: too many open files\n"
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])

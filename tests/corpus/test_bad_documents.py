@@ -180,6 +180,7 @@ def test_broken_tables() -> None:
     Path("empty.parquet").write_bytes(b"")
     Path("garbage.parquet").write_bytes(b"PAR1" + b"x" * 100 + b"PAR1")
     Path("garbage.arrow").write_bytes(b"ARROW1\0\0" + b"x" * 100)
+    Path("v1.feather").write_bytes(b"FEA1" + b"x" * 100 + b"FEA1")
     Path("cut.parquet").write_bytes(Path("a.parquet").read_bytes()[:-5])
     options: Any
     for path, options, message in [
@@ -188,7 +189,8 @@ def test_broken_tables() -> None:
         ("a.parquet", {"field": "number"}, "a.parquet: expected text in the column 'number', found int64"),
         ("a.parquet", {"field": "bytes"}, "a.parquet: row 1: expected utf-8, found byte 0xff"),
         ("empty.parquet", {}, "empty.parquet: "), ("garbage.parquet", {}, "garbage.parquet: "),
-        ("garbage.arrow", {}, "garbage.arrow: "), ("cut.parquet", {}, "cut.parquet: "),
+        ("garbage.arrow", {}, "garbage.arrow: expected an Arrow file or stream, "),
+        ("v1.feather", {}, "v1.feather: expected an Arrow file or stream, such as Feather V2: "), ("cut.parquet", {}, "cut.parquet: "),
     ]:
         with pytest.raises(FileError, match=message):
             dstok.corpus.tokenize(path, f"out-{path}{len(options)}{options.get('field')}", workers=1, **options)

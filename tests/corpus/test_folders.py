@@ -40,6 +40,18 @@ def test_all_is_well(format: str) -> None:
     assert [*verify("out"), *verify("packed")] == []
 
 
+def test_an_empty_path_is_not_the_current_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenize()
+    monkeypatch.chdir("out")
+    calls = [lambda: dstok.corpus.open(""), lambda: [*verify("")], lambda: merge([""], "new"), lambda: merge(["."], "")]
+    for call in calls:
+        with pytest.raises(FileError, match="expected a path, found an empty one"):
+            call()
+    for words in (["corpus", "info", ""], ["corpus", "../in", "--out", ""], ["train", "../in", "--out", ""]):
+        assert "an empty one" in fails(*words)
+    assert "no built-in model ''" in fails("info", "") and "no built-in model ''" in fails("pieces", "-m", "", "--text", "a")
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has names of files that are no text")
 @pytest.mark.parametrize("format", FORMATS)
 def test_names_that_are_no_utf_8(format: str) -> None:

@@ -198,7 +198,7 @@ def test_uint16_of_a_small_vocabulary(format: str) -> None:
 
 @pytest.mark.parametrize(("options", "message"), [
     ({"format": "webdataset"}, "expected format to be one of raw"), ({"dtype": "uint8"}, "expected the dtype"),
-    ({"special": "some"}, "expected special"), ({"special": ("<no>",)}, "'<no>'"), ({"pack": -1}, "pack to be 0"),
+    ({"special": "some"}, "expected special"), ({"special": ("<no>",)}, "'<no>'"), ({"pack": -1}, "pack to be 0"), ({"pack": 1 << 40}, "pack to be below"),
     ({"shuffle": -1}, "shuffle to be 0"), ({"add_eos": "yes"}, "add_eos to be bool, found a string"),
     ({"pack": 4, "pad_id": 10**6}, "an id from 0"), ({"workers": 0}, "at least 1 worker"), ({"shard": (3, 2)}, "3 of 2"),
     ({"engine": "spark"}, "engine"), ({"kind": "csv"}, "inputs to be one of"),

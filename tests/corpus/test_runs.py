@@ -185,19 +185,22 @@ def test_a_worker_that_dies_is_told() -> None:
     assert checksums(Path("out")) == checksums(Path("one"))
 
 
-def test_a_worker_that_dies_before_it_began_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Since Python 3.14 it breaks the pipe of whoever starts it; it was taken for our own output's reader that left."""
+@pytest.mark.parametrize(("error", "message"), [
+    (BrokenPipeError(32, "Broken pipe"), "a worker process has died before it began; the same command goes on"),
+    (OSError(24, "Too many open files"), "a worker process cannot start: too many open files")])
+def test_a_worker_that_does_not_begin_is_told(error: OSError, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Since Python 3.14 one that dies breaks the pipe of whoever starts it, as a reader that leaves breaks an output."""
     start, started = SpawnProcess.start, list[SpawnProcess]()
 
     def second_dies(process: SpawnProcess) -> None:
         if started:
-            raise BrokenPipeError(32, "Broken pipe")
+            raise error
         started.append(process)
         start(process)
 
     with monkeypatch.context() as patched:
         patched.setattr(SpawnProcess, "start", second_dies)
-        with pytest.raises(FileError, match="a worker process has died before it began; the same command goes on"):
+        with pytest.raises(FileError, match=message):
             tokenize("out", shard_bytes=1000, workers=2)
     assert [process.is_alive() for process in started] == [False]
     assert tokenize("out", shard_bytes=1000).complete

@@ -80,6 +80,7 @@ def test_a_corpus_below_the_inputs_is_no_input() -> None:
 
 @pytest.mark.parametrize(("paths", "message"), [
     (["none.jsonl"], "none.jsonl: no such file"),
+    ([""], "expected a path, found an empty one"),
     (["*.none"], "no file matches"),
     (["empty"], "expected files in this folder"),
     (["data.xyz"], "data.xyz: expected a suffix"),

@@ -12,12 +12,11 @@ Subjects: a real file of each family (fuzz_subjects.py); `patterns`, models whos
 (fuzz_patterns.py); `models` and `characters`, small models of everything else (fuzz_models.py). Texts: fuzz_texts.py. Ways in:
 fuzz_calls.py.
 
-Why there are so many subjects and kinds of texts. Until issue 11 the one subject was V3. So the rules of words did not
-run at all, and two faults could not be found: that the grid hands over to the automaton inside of a piece, which only
-those rules allow, and blanks of four bytes and ASCII characters in classes where V3 has none. The texts were too
-gentle, too. Characters of small classes were rare, so hardly a text had a safe cut before a rare character. Texts were
-cut at no more than eight places. No growing text was tried. And the reference itself had safe cuts. Now every second
-text has one of these things, and short texts are cut at every character.
+Each subject and kind of text has faults of its own. The rules of words alone let the grid hand over to the automaton
+inside of a piece. Other models than V3 have blanks of four bytes, and ASCII characters in other classes. A safe cut
+before a rare character takes a character of a small class. Some faults show in growing texts alone, or in texts of more
+than eight parts. So every second text has one of these things, and short texts are cut at every character. The
+reference has no safe cuts.
 """
 
 from __future__ import annotations

@@ -34,6 +34,13 @@ def _streamed(splitter: Splitter, text: Any, **keywords: Any) -> list[str]:
     return [*stream.feed(text), *stream.finish()]
 
 
+def test_a_pattern_that_is_no_text() -> None:
+    """Upstream takes none, a saved or pickled splitter cannot be read, and no text holds a surrogate."""
+    for dialect in ("oniguruma", "fancy-regex"):
+        with pytest.raises(PatternError, match="expected a character, found a lone surrogate at position 1 of pattern"):
+            Splitter("a\ud800", dialect=dialect)
+
+
 @each_splitter
 @each_single
 def test_a_text_that_is_none(call: Callable[..., Any], splitter: Splitter) -> None:

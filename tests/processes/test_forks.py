@@ -1,4 +1,4 @@
-"""Forks at any time: the child's calls give the same ids, wait for nothing, and learn; slots have one holder."""
+"""Forks at any time: the child's calls give the same ids, wait for nothing, and learn."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from at_once import at_once
 from faulty import faulty
 from small_models import added_token, model_json
 
 import dstok
 from dstok._util.imports import LateModule
-from dstok.core.encode.memory import MAX_WORKSPACES, Contest
+from dstok.core.encode.memory import MAX_WORKSPACES
 
 TEXT = "Some words, 12345 中文 and <｜User｜> é.\n" * 20
 SMALL = model_json([(b"a", b"b"), (b"ab", b"a")], [added_token("<x>", lstrip=True, normalized=True)])
@@ -188,24 +187,3 @@ def test_a_method_that_is_imported_meanwhile(tmp_path: Path, monkeypatch: pytest
     finally:
         thread.join()
         del sys.modules["imported_late"]
-
-
-def test_a_slot_has_one_holder() -> None:
-    """Threads that add to a number without the GIL, each as the holder of its slot: none of them is missing."""
-    contest, rounds = Contest(), 300_000
-    at_once(4, lambda number: contest.add(rounds))
-    assert contest.sum == 4 * rounds
-
-
-def test_a_slot_that_was_held_in_the_parent() -> None:
-    """It can be had in the child, even if the fork came while it was held; there, too, by one thread at a time."""
-    contest = Contest()
-
-    def child() -> bool:
-        before = contest.sum
-        at_once(3, lambda number: contest.add(20_000))
-        return contest.sum == before + 60_000
-
-    with busy(dstok.load("deepseek-v3"), lambda: contest.add(1_000_000), 2):
-        for _ in range(4):
-            assert in_child(child)

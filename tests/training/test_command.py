@@ -251,6 +251,28 @@ def test_a_folder_of_others(inputs: Path, capsys: pytest.CaptureFixture[str]) ->
     Path("tok/tokenizer.json").write_text("{}", encoding="utf-8")
     run("data", *SETTINGS, "--out", "tok", code=BAD)
     assert "expected no tokenizer.json in this folder" in capsys.readouterr().err
+    shutil.rmtree("tok")
+    run("data", *SETTINGS, "--out", "tok")
+    for folder in (Path("tok/work"), Path("new/work"), Path("a.counts.work")):
+        folder.mkdir(parents=True)
+        (folder / "notes.txt").write_text("notes")
+    run("data", *SETTINGS, "--out", "tok")
+    run("data", *SETTINGS, "--out", "new", code=BAD)
+    run("count", "data", *LIKE, "--out", "a.counts")
+    assert len([*Path().glob("**/notes.txt")]) == 3 and not Path("a.counts.work/work").exists()
+
+
+@pytest.mark.parametrize("words", [
+    ["data", "--out", "data"], ["count", "data/a.jsonl", "--out", "data/a.jsonl"], ["count", "data", "--out", "data/a.jsonl"],
+    ["merge", "a.counts", "--out", "a.counts"], ["extend", "a.counts", "--vocab-size", "9", "--out", "a.counts"],
+    ["trim", "a.counts", "--vocab-size", "9", "--out", "b", "--map", "a.counts"],
+    ["report", "data/a.jsonl", "-m", "gpt-2", "--plot", "data/a.jsonl"]])
+def test_an_input_is_never_overwritten(words: list[str], inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("a.counts").write_text("counts")
+    before = written(inputs)
+    run(*words, code=BAD)
+    assert f"{words[-1]}: is both input and output" in capsys.readouterr().err
+    assert written(inputs) == before and Path("a.counts").read_text() == "counts"
 
 
 def test_memory_sizes() -> None:

@@ -274,7 +274,7 @@ def test_a_stop_at_the_very_end(call: int, files: list[Path], tmp_path: Path, mo
             nonlocal calls
             calls += 1
             if calls == call:
-                (tmp_path / "tok" / "work" / "scratch").write_bytes(b"half")
+                (tmp_path / "tok" / "work" / ".dstok-half.tmp").write_bytes(b"half")
                 raise StoppedError
             return step(*given, **named)
         return run

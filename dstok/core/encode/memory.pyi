@@ -10,9 +10,5 @@ class Pool:
     def passed(self) -> int: ...
     def work(self) -> int: ...
 
-class Contest:
-    sum: int
-    def add(self, rounds: int) -> None: ...
-
 class OwnedBuffer:
     pass

@@ -25,9 +25,7 @@ cdef extern from "encode/sync.h":
     int slot_process
     int slot_watch_forks() noexcept nogil
     int slot_take(int *slot) noexcept nogil
-    int slot_take_with_gil(int *slot) noexcept
     void slot_give(int *slot, int process) noexcept nogil
-    void slot_give_with_gil(int *slot, int process) noexcept
     bint slot_held(int *slot) noexcept nogil
 
 cdef enum:
@@ -60,7 +58,7 @@ cdef class Pool:
 
     cdef bint _hold(self, int place) noexcept:
         """Take the slot of a place, if no other thread has it just now."""
-        cdef int found = slot_take_with_gil(&self.slots[place])
+        cdef int found = slot_take(&self.slots[place])
         if found == SLOT_LOST:
             self.kept[place] = NULL  # it must not be freed, either: the thread may have stopped just there
         return found != SLOT_BUSY
@@ -77,7 +75,7 @@ cdef class Pool:
                     try:
                         run = self._new(place)
                     except BaseException:
-                        slot_give_with_gil(&self.slots[place], slot_process)
+                        slot_give(&self.slots[place], slot_process)
                         raise
                     Py_INCREF(run)
                     self.kept[place] = <PyObject *>run
@@ -112,7 +110,7 @@ cdef class Pool:
             run.out.ids.data, run.out.ids.room = NULL, 0
         run.trim()
         if run.number >= 0:
-            slot_give_with_gil(&self.slots[run.number], run.process)
+            slot_give(&self.slots[run.number], run.process)
 
     cdef PyObject *take_first(self) noexcept:
         """Hold the first run, and give it; NULL if it is in use or not made yet."""
@@ -124,7 +122,7 @@ cdef class Pool:
         return self.kept[0]
 
     cdef void give_first(self) noexcept:
-        slot_give_with_gil(&self.slots[0], slot_process)
+        slot_give(&self.slots[0], slot_process)
 
     def workspaces(self) -> tuple[int, int]:
         """Return the number of runs, and the number of those at rest. For tests."""
@@ -148,7 +146,7 @@ cdef class Pool:
 
     cdef bint _open_spares(self) noexcept:
         """Take the slot of the spare buffers, if no other thread has it just now."""
-        cdef int found = slot_take_with_gil(&self.spare_slot)
+        cdef int found = slot_take(&self.spare_slot)
         if found == SLOT_LOST:
             memset(self.spare, 0, sizeof(self.spare))
             memset(self.spare_size, 0, sizeof(self.spare_size))
@@ -162,7 +160,7 @@ cdef class Pool:
             if size > self.spare_size[i] and size + self.spare_size[1 - i] <= SPARE:
                 self.spare[i], memory = memory, self.spare[i]
                 self.spare_size[i] = size
-            slot_give_with_gil(&self.spare_slot, slot_process)
+            slot_give(&self.spare_slot, slot_process)
         free(memory)
 
     cdef void lend(self, void *array, Py_ssize_t *room, size_t entry) noexcept:
@@ -177,24 +175,7 @@ cdef class Pool:
                 memcpy(array, &self.spare[i], sizeof(memory))
                 room[0] = self.spare_size[i] // <Py_ssize_t>entry
                 self.spare[i], self.spare_size[i] = NULL, 0
-            slot_give_with_gil(&self.spare_slot, slot_process)
-
-
-cdef class Contest:
-    """A number that only the holder of a slot adds to. For tests."""
-
-    cdef int slot
-    cdef readonly long sum
-
-    def add(self, long rounds):
-        """Take the slot, add one, and give the slot back, `rounds` times, without the GIL."""
-        cdef volatile long *sum = &self.sum
-        with nogil:
-            while rounds:
-                if slot_take(&self.slot) != SLOT_BUSY:
-                    sum[0] = sum[0] + 1
-                    rounds -= 1
-                    slot_give(&self.slot, slot_process)
+            slot_give(&self.spare_slot, slot_process)
 
 
 @cython.no_gc  # it is in no cycle, and must find its pool when it goes

@@ -5,7 +5,6 @@ from dstok._util.arguments import Text
 from typing import Any
 
 CUT_LENGTHS: tuple[int, int]
-def cuts(text: str | bytes) -> list[int]: ...
 def read_segments(
     segments: Iterable[tuple[Text, bool]],
     replace: bool,

@@ -50,21 +50,6 @@ cdef Py_ssize_t next_cut(const Source *source, Py_ssize_t at, Py_ssize_t *left) 
     return at
 
 
-def cuts(text: str | bytes) -> list[int]:
-    """Return the ends of the parts of a `str` or bytes, in its units, as `Encoder.cut_texts` cuts it.
-
-    >>> cuts("a" * 25_001 + " b"), cuts("ab"), cuts("ab " * 200_000)
-    ([25000, 25003], [2], [400000, 600000])
-    """
-    cdef Source source = open_source(text)
-    cdef Py_ssize_t at = 0, left = TEXT_MOST
-    cdef list ends = []
-    while at < source.length:
-        at = next_cut(&source, at, &left)
-        ends.append(at)
-    return ends
-
-
 def read_segments(
     segments: Iterable[tuple[Text, bool]], bint replace, Py_ssize_t number
 ) -> tuple[list[str], list[bool], array[int], array[int]]:
