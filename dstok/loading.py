@@ -13,6 +13,7 @@ import os
 from contextlib import suppress
 from errno import ENOENT
 from functools import partial
+from importlib import import_module
 
 from dstok._util.arguments import explained
 from dstok._util.files import StrPath
@@ -143,9 +144,9 @@ def _open(
         kept.remove(key)
     from dstok._util.threads import at_once  # a model that is kept needs no threads
 
-    # The file is read and hashed at once.
+    # The file is read and hashed at once; then the hashing thread imports what an image is made with.
     made: Tokenizer = at_once(partial(_read, path, encoding, upstream=upstream, verify=verify),
-                              partial(getattr, key, "name"))[0]
+                              partial(getattr, key, "name"), partial(import_module, "dstok.compiled.image"))[0]
     if key.holds(path, encoding, upstream):  # nobody has changed the files meanwhile
         with suppress(MemoryError, RecursionError, ValueError):  # settings may be too deep or too long to write
             kept.write(key, image_bytes_of(made, os.path.abspath(path)))

@@ -37,7 +37,7 @@ def reduced(tok: Tokenizer) -> tuple[Any, ...]:
         if all(file.get(key) == own.get(key) for key in ("added", "config")) and same_file(image):
             path, ends = os.path.abspath(os.fspath(image.path)), (tok.bos_id, tok.eos_id)
             return restored, (PICKLE_FORMAT, type(tok), "file", path, checksum(image), *ends, tok.name)
-    return restored, (PICKLE_FORMAT, type(tok), "image", bytes(image_of(tables, added, config, tok.name)))
+    return restored, (PICKLE_FORMAT, type(tok), "image", image_of(tables, added, config, tok.name))
 
 
 def restored(format: Any, *parts: Any) -> Any:

@@ -249,7 +249,7 @@ class Tokenizer(LineEncoder):
         """
         write_at_once(path, self._image())
 
-    def _image(self, source: str = "") -> bytearray:
+    def _image(self, source: str = "") -> bytes:
         from dstok.compiled.image import image_of
 
         return image_of(self._tables, self._added.tokens, self.config, self.name, source)

@@ -135,7 +135,7 @@ class Cache:
         """Remove an image that is damaged."""
         _unlink([self._path(key)])
 
-    def write(self, key: Key, data: bytearray) -> None:
+    def write(self, key: Key, data: bytes) -> None:
         """Keep an image; nothing, if the folder is not this user's alone, or something fails. Removes the oldest."""
         if not key.name or len(data) > self.limit or not self._make_folder():
             return

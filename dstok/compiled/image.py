@@ -285,7 +285,7 @@ def _of_ids(tables: Tables, lost: set[int]) -> Conditions:
 
 def image_of(
     tables: Tables, added: tuple[AddedToken, ...], config: TokenizerConfig, name: str, source: str = "",
-) -> bytearray:
+) -> bytes:
     """The image of a tokenizer. source: the file that it was made of, in an image of the cache."""
     own = own_part(added, config, name) | ({"source": source} if source else {})
     return image_bytes(tables.header.stored(), tables.sections, own, core.checksum if source else sha256_digest)

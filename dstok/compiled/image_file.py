@@ -49,8 +49,10 @@ def sha256_digest(data: Buffer) -> bytes:
 def image_bytes(
     header: dict[str, Any], sections: Mapping[str, Buffer], tokenizer: dict[str, Any] | None = None,
     digest: Digest = sha256_digest,
-) -> bytearray:
+) -> bytes:
     """The bytes of an image, with the checksum that `digest` makes of those after it."""
+    from dstok.core.text.model_json import large_bytes  # not needed to open an image
+
     places = {name: (0, len(data)) for name, data in sections.items()}
     dumps = partial(json.dumps, sort_keys=True, separators=(",", ":"))
     before = f'{{"description":{dumps(header)},"sections":'
@@ -63,12 +65,14 @@ def image_bytes(
             end = sum(places[name])
         listed = [[name, *place] for name, place in places.items()]
         text = (before + dumps(listed) + after).encode().ljust(len(text))
-    data = bytearray(end)
-    view = memoryview(data)  # copies each section once
+    data, view = large_bytes(end)
     view[:16] = MAGIC + IMAGE_FORMAT.to_bytes(4, "little") + len(text).to_bytes(4, "little")
-    view[_FIXED : _FIXED + len(text)] = text
+    end = _FIXED + len(text)
+    view[_FIXED:end] = text
     for name, (offset, length) in places.items():
-        view[offset : offset + length] = sections[name]
+        view[end:offset] = bytes(offset - end)
+        end = offset + length
+        view[offset:end] = sections[name]
     view[16:_FIXED] = digest(view[_FIXED:])
     return data
 

@@ -9,14 +9,16 @@ Source: RFC 8259.
 
 cimport cython
 from cpython cimport array as arrays
+from cpython.buffer cimport PyBUF_WRITE
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int16_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memchr, memcmp, memcpy, memmove, memset
 
 from dstok.core.cpu.level cimport Implementation, chosen
 from dstok.core.text.hash cimport hash_bytes
-from dstok.core.text.json_reader cimport Reader, hex_digit, pass_value, read_string, takes
+from dstok.core.text.json_reader cimport EACH, Reader, eight, hex_digit, pass_value, read_string, takes, trailing
 from dstok.core.text.utf8 cimport code_point, find_invalid
 
 from array import array
@@ -41,6 +43,7 @@ cdef enum:
     NONE = -1
     ALPHABET = 0x144  # above the code points of the byte-level alphabet
     HEAD = 8          # bytes of an id and a length before each spelling
+    WORD = 8          # bytes that are copied at once
     BATCH = 32        # merges that are looked up together
     AHEAD = 16        # look-ups between the fetch of a line and its use
 
@@ -124,6 +127,16 @@ def uint32s(Py_ssize_t count) -> array[int]:
     return made
 
 
+def large_bytes(Py_ssize_t count) -> tuple[bytes, memoryview]:
+    """Return so many bytes of any value, on large pages, and their memory, to be written before they are used.
+
+    The view does not keep the bytes alive.
+    """
+    cdef bytes made = PyBytes_FromStringAndSize(NULL, count)
+    huge_advise(PyBytes_AS_STRING(made), count)
+    return made, PyMemoryView_FromMemory(PyBytes_AS_STRING(made), count, PyBUF_WRITE)
+
+
 def scan_model(
     const uint8_t[::1] data not None, Py_ssize_t most, Py_ssize_t most_bytes = MOST_BYTES
 ) -> tuple[bytes | None, Vocabulary]:
@@ -136,9 +149,10 @@ def scan_model(
     cdef const uint8_t *base = &data[0] if size else NULL
     cdef Reader reader = Reader(base, base + size), before
     cdef Vocabulary found = Vocabulary(most, size)
-    cdef arrays.array merges
+    cdef arrays.array merges = uint32s(size)  # one takes more bytes in the file than here: the rest is never written
     cdef const Implementation *level = chosen()
     cdef bint well
+    found.flat = merges.data.as_uints
     with nogil:
         well = size > 0 and find_tables(&reader, False, found) and find_invalid(base, size, level) < 0
         before = found.merges_at
@@ -153,9 +167,8 @@ def scan_model(
         return None, found
     if found.merges_at.at != NULL:
         edges += [found.merges_at.at - base + 1, found.merges_at.end - base - 1]
-        found.merges = merges = uint32s(3 * found.merge_count)
-        if found.merge_count:  # else both may be NULL, and memcpy does not allow that even for no bytes
-            memcpy(merges.data.as_uints, found.flat, 12 * found.merge_count)
+        arrays.resize(merges, 3 * found.merge_count)
+        found.merges = merges
     edges.sort()
     return b"".join([data[edges[i]:edges[i + 1]] for i in range(0, len(edges), 2)]), found
 
@@ -173,10 +186,9 @@ cdef class Vocabulary:
     cdef uint8_t *texts     # of each entry of the file its id, its length, and its spelling
     cdef uint32_t *places   # id -> where its entry begins, plus 1; 0: it has none
     cdef uint32_t *slots    # the same numbers, by the hashes of the spellings; 0: free
-    cdef uint32_t *flat     # of each merge left, right and merged id
+    cdef uint32_t *flat     # of each merge left, right and merged id: room for one in three bytes of the file
     cdef uint32_t *chain    # of each merge what `scan_merges` says
     cdef uint32_t *last
-    cdef uint8_t *both      # the text of a merge
     cdef uint64_t mask, seed
     cdef Py_ssize_t count, used, most  # used: bytes of texts
     cdef Py_ssize_t size    # the largest id + 1
@@ -189,15 +201,13 @@ cdef class Vocabulary:
         """Make room for the tables of a file of `size` bytes: what is not written takes no memory."""
         self.most, self.seed, self.merges = most, int.from_bytes(urandom(8), "little"), array("I")
         self.fault = self.merge_fault = NONE
-        self.room = 24 * most + 11 * size + 64
+        self.room = 24 * most + 6 * size + 64
         self.memory = <uint8_t *>huge_zeroed(self.room)
         if self.memory == NULL:
             raise MemoryError
         self.slots = <uint32_t *>self.memory
-        self.places, self.last, self.flat = self.slots + 4 * most, self.slots + 5 * most, self.slots + 6 * most
-        self.chain = self.flat + size
+        self.places, self.last, self.chain = self.slots + 4 * most, self.slots + 5 * most, self.slots + 6 * most
         self.texts = <uint8_t *>(self.chain + size + 4)
-        self.both = self.texts + 2 * size + HEAD
 
     def __dealloc__(self):
         huge_free(self.memory, self.room)
@@ -211,7 +221,7 @@ cdef class Vocabulary:
             return False
         self.fault = self.scan(r)
         if self.fault == NONE:
-            while self.mask < 2 * <uint64_t>self.count:
+            while self.mask + 1 < 2 * <uint64_t>self.count:
                 self.mask = 2 * self.mask + 1
             self.fault = self.index()
         return self.passed(r, begin, self.fault == NONE, &self.vocab_at)
@@ -334,7 +344,7 @@ cdef class Vocabulary:
         more = not takes(r, c"]")
         pairs = r.at < r.end and r.at[0] == c"["
         while more:
-            text, found = self.both, 0
+            text, found = self.texts + self.used, 0  # behind the spellings
             while more and found < BATCH:
                 merge, fault = &some[found], number
                 merge.text, merge.number = text, number
@@ -394,7 +404,7 @@ cdef class Vocabulary:
         starts = uint32s(self.size + 1)
         cdef uint32_t[::1] at = starts
         at[0] = 0
-        cdef bytes blob = PyBytes_FromStringAndSize(NULL, self.used - HEAD * self.count)
+        cdef bytes blob = large_bytes(self.used - HEAD * self.count + WORD)[0]
         cdef uint8_t *out = <uint8_t *>PyBytes_AS_STRING(blob)
         cdef list odd = []
         for id in range(<uint32_t>self.size):
@@ -449,7 +459,8 @@ cdef bint decoded(
 cdef bint canonical(const uint8_t *text, uint32_t length, uint8_t *out, Py_ssize_t *used) noexcept nogil:
     """Write a spelling of a model of characters as its text; return false if it is odd."""
     cdef uint8_t *to = out + used[0]
-    cdef uint32_t i = 0
+    cdef uint32_t i = 0, size
+    cdef uint64_t w, blanks, spaces, found
     cdef bint plain = length > 0
     cdef int high, low
     if length == 6 and memcmp(text, b"<0x", 3) == 0 and text[5] == c">":
@@ -460,6 +471,15 @@ cdef bint canonical(const uint8_t *text, uint32_t length, uint8_t *out, Py_ssize
             return True
         plain = False
     while i < length:
+        w = eight(text + i)  # there is room after the spellings, and after the tokens
+        blanks, spaces = w ^ EACH * 0xE2, w ^ EACH * c" "
+        found = ((blanks - EACH) & ~blanks | (spaces - EACH) & ~spaces) & EACH * 0x80
+        size = min(trailing(found) >> 3 if found else 8, length - i)  # bytes before the first that may be special
+        memcpy(to, &w, 8)
+        to += size
+        i += size
+        if size == 8 or i == length:
+            continue
         if i + 2 < length and text[i] == 0xE2 and text[i + 1] == 0x96 and text[i + 2] == 0x81:
             to[0] = c" "
             i += 3
