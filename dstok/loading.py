@@ -21,7 +21,7 @@ from dstok.errors import ArgumentError, ImageError, ModelNotFoundError
 from dstok.formats import MODEL_FILES, NEWEST_UPSTREAM
 from dstok.models import built_in
 from dstok.models.names import FILES, ORGANIZATION, find, installed, is_name, is_taken, not_found
-from dstok.tokenizer import Tokenizer, image_bytes_of, tokenizer_of, tokenizer_of_description, tokenizer_of_image
+from dstok.tokenizer import Tokenizer, image_parts_of, tokenizer_of, tokenizer_of_description, tokenizer_of_image
 
 
 @explained
@@ -149,7 +149,7 @@ def _open(
                               partial(getattr, key, "name"), partial(import_module, "dstok.compiled.image"))[0]
     if key.holds(path, encoding, upstream):  # nobody has changed the files meanwhile
         with suppress(MemoryError, RecursionError, ValueError):  # settings may be too deep or too long to write
-            kept.write(key, image_bytes_of(made, os.path.abspath(path)))
+            kept.write(key, image_parts_of(made, os.path.abspath(path)))
     return made
 
 
