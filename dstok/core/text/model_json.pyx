@@ -18,7 +18,7 @@ from libc.string cimport memchr, memcmp, memcpy, memmove, memset
 
 from dstok.core.cpu.level cimport Implementation, chosen
 from dstok.core.text.hash cimport hash_bytes
-from dstok.core.text.json_reader cimport EACH, Reader, eight, hex_digit, pass_value, read_string, takes, trailing
+from dstok.core.text.json_reader cimport Reader, hex_digit, pass_value, read_string, takes
 from dstok.core.text.utf8 cimport code_point, find_invalid
 
 from array import array
@@ -43,7 +43,6 @@ cdef enum:
     NONE = -1
     ALPHABET = 0x144  # above the code points of the byte-level alphabet
     HEAD = 8          # bytes of an id and a length before each spelling
-    WORD = 8          # bytes that are copied at once
     BATCH = 32        # merges that are looked up together
     AHEAD = 16        # look-ups between the fetch of a line and its use
 
@@ -404,7 +403,7 @@ cdef class Vocabulary:
         starts = uint32s(self.size + 1)
         cdef uint32_t[::1] at = starts
         at[0] = 0
-        cdef bytes blob = large_bytes(self.used - HEAD * self.count + WORD)[0]
+        cdef bytes blob = large_bytes(self.used - HEAD * self.count)[0]
         cdef uint8_t *out = <uint8_t *>PyBytes_AS_STRING(blob)
         cdef list odd = []
         for id in range(<uint32_t>self.size):
@@ -459,8 +458,7 @@ cdef bint decoded(
 cdef bint canonical(const uint8_t *text, uint32_t length, uint8_t *out, Py_ssize_t *used) noexcept nogil:
     """Write a spelling of a model of characters as its text; return false if it is odd."""
     cdef uint8_t *to = out + used[0]
-    cdef uint32_t i = 0, size
-    cdef uint64_t w, blanks, spaces, found
+    cdef uint32_t i = 0
     cdef bint plain = length > 0
     cdef int high, low
     if length == 6 and memcmp(text, b"<0x", 3) == 0 and text[5] == c">":
@@ -471,15 +469,6 @@ cdef bint canonical(const uint8_t *text, uint32_t length, uint8_t *out, Py_ssize
             return True
         plain = False
     while i < length:
-        w = eight(text + i)  # there is room after the spellings, and after the tokens
-        blanks, spaces = w ^ EACH * 0xE2, w ^ EACH * c" "
-        found = ((blanks - EACH) & ~blanks | (spaces - EACH) & ~spaces) & EACH * 0x80
-        size = min(trailing(found) >> 3 if found else 8, length - i)  # bytes before the first that may be special
-        memcpy(to, &w, 8)
-        to += size
-        i += size
-        if size == 8 or i == length:
-            continue
         if i + 2 < length and text[i] == 0xE2 and text[i + 1] == 0x96 and text[i + 2] == 0x81:
             to[0] = c" "
             i += 3
