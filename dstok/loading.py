@@ -13,6 +13,7 @@ import os
 from contextlib import suppress
 from errno import ENOENT
 from functools import partial
+from importlib import import_module
 
 from dstok._util.arguments import explained
 from dstok._util.files import StrPath
@@ -20,7 +21,7 @@ from dstok.errors import ArgumentError, ImageError, ModelNotFoundError
 from dstok.formats import MODEL_FILES, NEWEST_UPSTREAM
 from dstok.models import built_in
 from dstok.models.names import FILES, ORGANIZATION, find, installed, is_name, is_taken, not_found
-from dstok.tokenizer import Tokenizer, image_bytes_of, tokenizer_of, tokenizer_of_description, tokenizer_of_image
+from dstok.tokenizer import Tokenizer, image_parts_of, tokenizer_of, tokenizer_of_description, tokenizer_of_image
 
 
 @explained
@@ -143,12 +144,12 @@ def _open(
         kept.remove(key)
     from dstok._util.threads import at_once  # a model that is kept needs no threads
 
-    # The file is read and hashed at once.
+    # The file is read and hashed at once; then the hashing thread imports what an image is made with.
     made: Tokenizer = at_once(partial(_read, path, encoding, upstream=upstream, verify=verify),
-                              partial(getattr, key, "name"))[0]
+                              partial(getattr, key, "name"), partial(import_module, "dstok.compiled.image"))[0]
     if key.holds(path, encoding, upstream):  # nobody has changed the files meanwhile
         with suppress(MemoryError, RecursionError, ValueError):  # settings may be too deep or too long to write
-            kept.write(key, image_bytes_of(made, os.path.abspath(path)))
+            kept.write(key, image_parts_of(made, os.path.abspath(path)))
     return made
 
 

@@ -13,7 +13,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from dstok.compiled.image import image_of, settings_hash
-from dstok.compiled.image_file import checksum, open_image, own_part, read_image, same_file, sha256_digest
+from dstok.compiled.image_file import checksum, image_bytes, open_image, own_part, read_image, same_file, sha256_digest
 from dstok.errors import ImageError, ModelNotFoundError, PickleError
 from dstok.models import built_in, is_built_in
 from dstok.models.names import find, not_found
@@ -37,7 +37,7 @@ def reduced(tok: Tokenizer) -> tuple[Any, ...]:
         if all(file.get(key) == own.get(key) for key in ("added", "config")) and same_file(image):
             path, ends = os.path.abspath(os.fspath(image.path)), (tok.bos_id, tok.eos_id)
             return restored, (PICKLE_FORMAT, type(tok), "file", path, checksum(image), *ends, tok.name)
-    return restored, (PICKLE_FORMAT, type(tok), "image", bytes(image_of(tables, added, config, tok.name)))
+    return restored, (PICKLE_FORMAT, type(tok), "image", bytes(image_bytes(image_of(tables, added, config, tok.name))))
 
 
 def restored(format: Any, *parts: Any) -> Any:

@@ -249,7 +249,12 @@ class Tokenizer(LineEncoder):
         """
         write_at_once(path, self._image())
 
-    def _image(self, source: str = "") -> bytearray:
+    def _image(self) -> bytearray:
+        from dstok.compiled.image_file import image_bytes
+
+        return image_bytes(self._image_parts())
+
+    def _image_parts(self, source: str = "") -> list[bytes | bytearray | memoryview]:
         from dstok.compiled.image import image_of
 
         return image_of(self._tables, self._added.tokens, self.config, self.name, source)
@@ -448,5 +453,5 @@ class Tokenizer(LineEncoder):
 
 
 # For the rooms that make tables or descriptions, and those that read them:
-tokenizer_of, tokenizer_of_description, tokenizer_of_image, describe, image_bytes_of = (
-    Tokenizer._of_tables, Tokenizer._of_description, Tokenizer._of_image, Tokenizer._describe, Tokenizer._image)
+tokenizer_of, tokenizer_of_description, tokenizer_of_image, describe, image_parts_of = (
+    Tokenizer._of_tables, Tokenizer._of_description, Tokenizer._of_image, Tokenizer._describe, Tokenizer._image_parts)

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from dstok.compiled.build import build_tables
-from dstok.compiled.image_file import image_bytes, joined, own_part, pack_added
+from dstok.compiled.image_file import image_bytes, image_parts, joined, own_part, pack_added
 from dstok.errors import DstokError
 from dstok.formats.description import ModelDescription
 from dstok.formats.tokenizer_json import read_tokenizer_json
@@ -85,7 +85,7 @@ def build(source: Path, target: Path) -> list[str]:
         if differing := [name for name in others if _shared(models[name]) != _shared(models[first])]:
             raise ValueError(f"{differing[0]} does not share the vocabulary, merges and splits of {first}")
         tables = build_tables(models[first])
-        (target / group.image).write_bytes(image_bytes(tables.header.stored(), tables.sections))
+        (target / group.image).write_bytes(image_bytes(image_parts(tables.header.stored(), tables.sections)))
         for name, model in models.items():
             size = max([len(model.tokens), *(token.id + 1 for token in model.added_tokens)])
             index[name] = {"image": group.image, "sha256": sha256(read[name][0]).hexdigest(), "vocab_size": size,

@@ -17,7 +17,7 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from io import BufferedReader
+from io import BufferedRandom, BufferedReader
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 from dstok.errors import FileError
@@ -144,7 +144,7 @@ def available_cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def map_file(file: BufferedReader) -> memoryview:
+def map_file(file: BufferedReader | BufferedRandom) -> memoryview:
     """All bytes of an open file, mapped: processes share them, and the system reads only the pages in use.
 
     Windows cannot replace a mapped file: there this process reads the bytes into its own memory. Raises `ValueError` if

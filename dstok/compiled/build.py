@@ -37,10 +37,10 @@ def build_tables(model: ModelDescription) -> Tables:
     program, shape, lost = program_tables(model.splits, model.unicode_version), model.characters, model.lost_bytes()
     starts, blob, byte_ids = model.tokens.starts, model.tokens.blob or b"\0", _byte_ids(model)
     live, dead = live_merges(model.merges, starts, blob, byte_ids, CharacterTable(starts, blob) if shape else None)
-    # The first task does not hold the interpreter's lock.
-    table, (atoms, byte_pairs, pair_ids), joined = at_once(
+    # The first task does not hold the interpreter's lock. The last result is kept for the matrix.
+    table, (atoms, byte_pairs, pair_ids), joined, _ = at_once(
         partial(build_pairs, live), partial(facts.start_tables, live, starts, blob, byte_ids, shape is not None),
-        partial(facts.joined_characters, live, starts, blob) if shape else tuple)
+        *((partial(facts.joined_characters, live, starts, blob), _classes) if shape else (tuple, tuple)))
     if table is None:
         raise UnsupportedError("merges whose pairs collide in the pair table under each of its salts, as none do by "
                                "chance", "merges")

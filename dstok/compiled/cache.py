@@ -22,8 +22,8 @@ from typing import NamedTuple
 
 from dstok._util.files import StrPath, file_state, is_own, map_file, open_own, scratch_beside, user_cache_folder
 from dstok._util.objects import lazy
-from dstok.compiled.image_file import IMAGE_FORMAT, read_image
-from dstok.compiled.tables import TABLES_FORMAT, Image
+from dstok.compiled.image_file import CHECKSUM, IMAGE_FORMAT, read_image
+from dstok.compiled.tables import TABLES_FORMAT, Buffer, Image
 from dstok.core.check.proofs import checksum
 from dstok.errors import ArgumentError, ImageError
 from dstok.formats import IMAGE_MAGIC, MODEL_FILES, NEWEST_UPSTREAM, SIDE_FILES
@@ -135,16 +135,20 @@ class Cache:
         """Remove an image that is damaged."""
         _unlink([self._path(key)])
 
-    def write(self, key: Key, data: bytearray) -> None:
+    def write(self, key: Key, parts: list[Buffer]) -> None:
         """Keep an image; nothing, if the folder is not this user's alone, or something fails. Removes the oldest."""
-        if not key.name or len(data) > self.limit or not self._make_folder():
+        if not key.name or sum(map(len, parts)) > self.limit or not self._make_folder():
             return
         path, scratch = self._path(key), ""
         try:
             scratch = scratch_beside(path)
-            with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600),
-                      "wb") as file:
-                file.write(data)
+            with open(os.open(scratch, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600),
+                      "w+b") as file:
+                file.writelines(parts)
+                file.seek(0)
+                digest = checksum(map_file(file)[CHECKSUM.stop :])
+                file.seek(CHECKSUM.start)
+                file.write(digest)
             os.replace(scratch, path)
         except BaseException as error:
             _unlink([scratch])

@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from dstok.compiled.image_file import AGAIN, FLAGS, image_bytes, own_part, sha256_digest, unpack_added
+from dstok.compiled.image_file import AGAIN, FLAGS, image_parts, own_part, unpack_added
 from dstok.compiled.kernel_selection import KINDS, NONE
 from dstok.compiled.programs import check_program
-from dstok.compiled.tables import MATRIX_HEAD, TABLES_FORMAT, Image, Tables, bare_bpe, tables_from_image
+from dstok.compiled.tables import MATRIX_HEAD, TABLES_FORMAT, Buffer, Image, Tables, bare_bpe, tables_from_image
 from dstok.core.bpe.facts import BORDER_BYTES, JOINED_BYTES, joined_characters
 from dstok.core.bpe.tables import MAX_IDS, MAX_MERGES, MAX_SLOTS
 from dstok.core.check import proofs as core
@@ -285,10 +285,10 @@ def _of_ids(tables: Tables, lost: set[int]) -> Conditions:
 
 def image_of(
     tables: Tables, added: tuple[AddedToken, ...], config: TokenizerConfig, name: str, source: str = "",
-) -> bytearray:
-    """The image of a tokenizer. source: the file that it was made of, in an image of the cache."""
+) -> list[Buffer]:
+    """The image of a tokenizer, in parts. source: the file that it was made of, in an image of the cache."""
     own = own_part(added, config, name) | ({"source": source} if source else {})
-    return image_bytes(tables.header.stored(), tables.sections, own, core.checksum if source else sha256_digest)
+    return image_parts(tables.header.stored(), tables.sections, own)
 
 
 def fingerprint(tables: Tables, added: tuple[AddedToken, ...], bos_id: int | None, eos_id: int | None) -> str:

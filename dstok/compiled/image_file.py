@@ -2,7 +2,7 @@
 
 In: a header (JSON-able) and sections (bytes); for a whole tokenizer also its own part (JSON-able). Out: a file's bytes;
 and from the file the same again, mapped.
-Invariant: an open image is whole, has this format number and the layout of `image_bytes`; other files are refused. The
+Invariant: an open image is whole, has this format number and the layout of `image_parts`; other files are refused. The
 same input gives the same bytes; sections start on pages. A file is moved to its place when it is whole, so an image in
 use stays mapped. Writing into it, or cutting it short, changes the tables under a running tokenizer, or ends the
 process (SIGBUS).
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -32,7 +32,8 @@ IMAGE_FORMAT = 1
 PAGE = 4096
 MAX_HEADER = 1 << 26  # bytes; V3's is 42,000
 AGAIN = "make it again from the tokenizer.json, with this version of dstok"
-_FIXED = len(MAGIC) + 8 + 32
+CHECKSUM = slice(16, 48)  # its place; all bytes after it count
+_FIXED = CHECKSUM.stop
 FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special", "literal")  # bits 0 to 5 of a token's flags
 Digest = Callable[[Buffer], bytes]
 _BITS = [tuple(bool(flags >> bit & 1) for bit in range(len(FLAGS))) for flags in range(1 << len(FLAGS))]
@@ -46,11 +47,10 @@ def sha256_digest(data: Buffer) -> bytes:
     return sha256(data).digest()
 
 
-def image_bytes(
+def image_parts(
     header: dict[str, Any], sections: Mapping[str, Buffer], tokenizer: dict[str, Any] | None = None,
-    digest: Digest = sha256_digest,
-) -> bytearray:
-    """The bytes of an image, with the checksum that `digest` makes of those after it."""
+) -> list[Buffer]:
+    """The bytes of an image in parts, with zeros in place of the checksum."""
     places = {name: (0, len(data)) for name, data in sections.items()}
     dumps = partial(json.dumps, sort_keys=True, separators=(",", ":"))
     before = f'{{"description":{dumps(header)},"sections":'
@@ -63,13 +63,18 @@ def image_bytes(
             end = sum(places[name])
         listed = [[name, *place] for name, place in places.items()]
         text = (before + dumps(listed) + after).encode().ljust(len(text))
-    data = bytearray(end)
-    view = memoryview(data)  # copies each section once
-    view[:16] = MAGIC + IMAGE_FORMAT.to_bytes(4, "little") + len(text).to_bytes(4, "little")
-    view[_FIXED : _FIXED + len(text)] = text
+    parts: list[Buffer] = [MAGIC, IMAGE_FORMAT.to_bytes(4, "little"), len(text).to_bytes(4, "little"), bytes(32), text]
+    end = _FIXED + len(text)
     for name, (offset, length) in places.items():
-        view[offset : offset + length] = sections[name]
-    view[16:_FIXED] = digest(view[_FIXED:])
+        parts += bytes(offset - end), sections[name]
+        end = offset + length
+    return parts
+
+
+def image_bytes(parts: Iterable[Buffer], digest: Digest = sha256_digest) -> bytearray:
+    """The bytes of an image of these parts, with the checksum that `digest` makes of those after it."""
+    data = bytearray().join(parts)
+    data[CHECKSUM] = digest(memoryview(data)[_FIXED:])
     return data
 
 
@@ -122,14 +127,14 @@ def read_image(path: StrPath, view: memoryview, digest: Digest | None) -> Image:
         end = offset + size
     if end != len(view):
         refuse(f"{end} bytes", len(view), ": the image is cut short or damaged")
-    if digest is not None and (found := digest(view[_FIXED:])) != view[16:_FIXED]:
-        refuse(f"the checksum {view[16:_FIXED].hex()}", found.hex())
+    if digest is not None and (found := digest(view[_FIXED:])) != view[CHECKSUM]:
+        refuse(f"the checksum {view[CHECKSUM].hex()}", found.hex())
     return Image(path, header, tokenizer, places, view)
 
 
 def checksum(image: Image) -> bytes:
     """The SHA-256 of an image's contents, as its header says."""
-    return bytes(image.view[16:_FIXED])
+    return bytes(image.view[CHECKSUM])
 
 
 def same_file(image: Image) -> bool:

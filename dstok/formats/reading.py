@@ -16,6 +16,7 @@ from functools import partial
 
 from dstok._util.files import StrPath
 from dstok._util.json_value import read_text
+from dstok.core.text.model_json import large_bytes
 from dstok.errors import PatternError, TokenizerFileError, UnsupportedError
 from dstok.formats import GGUF_MAGIC, IMAGE_MAGIC, MODEL_FILES
 from dstok.formats.description import ModelDescription
@@ -84,11 +85,14 @@ def contents(path: StrPath) -> bytes:
 
     A folder from elsewhere may hold a link to a device that has no end.
     """
-    with open(os.fspath(path), "rb") as file:
+    with open(os.fspath(path), "rb", buffering=0) as file:
         status = os.fstat(file.fileno())
         if stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
             raise TokenizerFileError(f"expected a file, found a device: {os.fspath(path)!r}")
-        return file.read()
+        data, memory = large_bytes(status.st_size)
+        size = file.readinto(memory)
+        more = file.readall()  # of a pipe, of a file that grows
+        return data[:size] + more if more or size < len(data) else data
 
 
 def describe_json_file(path: StrPath, config: StrPath | None, upstream: str) -> ModelDescription:

@@ -365,7 +365,7 @@ def test_a_model_that_no_image_can_hold(error: type[Exception], model: Path, pla
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(loading, "image_bytes_of", refuse)
+        patch.setattr(loading, "image_parts_of", refuse)
         assert not is_hit(model)
     assert not images(place)
     assert not is_hit(model)

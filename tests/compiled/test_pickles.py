@@ -17,7 +17,7 @@ from small_models import added_token, model_json
 
 import dstok
 from dstok.compiled.image import image_of
-from dstok.compiled.image_file import image_bytes
+from dstok.compiled.image_file import image_bytes, image_parts
 from dstok.errors import PickleError
 from dstok.pickling import PICKLE_FORMAT, restored
 
@@ -91,7 +91,7 @@ def test_damaged_bytes() -> None:
     """A bit that is not as it was, or bytes that are missing: the image's checksum tells."""
     tok = dstok.Tokenizer.from_str(SMALL)
     kind, data = reduced(tok)
-    assert kind == "image" and data == image_of(tok._tables, tok._added.tokens, tok.config, tok.name)
+    assert kind == "image" and data == image_bytes(image_of(tok._tables, tok._added.tokens, tok.config, tok.name))
     rng = random.Random(1)
     for at in rng.sample(range(len(data)), 100):
         broken = bytearray(data)
@@ -106,7 +106,7 @@ def test_tables_that_the_core_could_not_run_on(change: Any, match: str, odd: Pat
     """What an image is refused for a pickle is, too, though its checksum fits; those of another format among them."""
     parts = Parts(odd)
     change(parts)
-    data = image_bytes(parts.description, {name: bytes(data) for name, data in parts.sections.items()}, parts.tokenizer)
+    data = image_bytes(image_parts(parts.description, parts.sections, parts.tokenizer))
     with pytest.raises(PickleError, match=match):
         pickle.loads(pickle.dumps(Pickled(restored, PICKLE_FORMAT, dstok.Tokenizer, "image", data)))
 

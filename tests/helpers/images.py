@@ -19,7 +19,7 @@ from tokenizer_json_cases import READ, changed
 
 import dstok
 from dstok._util.files import write_at_once
-from dstok.compiled.image_file import Digest, image_bytes, open_image, sha256_digest
+from dstok.compiled.image_file import Digest, image_bytes, image_parts, open_image, sha256_digest
 from dstok.inspection.explain import explain
 
 MERGES = [(b"1", b"2"), (b" ", b"a"), (b"a", b"b"), (b" a", b"b"), ("é".encode()[:1], "é".encode()[1:])]
@@ -83,4 +83,4 @@ class Parts:
         self.sections[name][start : start + len(data)] = data
 
     def write(self, path: Path, digest: Digest = sha256_digest) -> None:
-        write_at_once(path, image_bytes(self.description, self.sections, self.tokenizer, digest))
+        write_at_once(path, image_bytes(image_parts(self.description, self.sections, self.tokenizer), digest))

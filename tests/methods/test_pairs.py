@@ -22,7 +22,7 @@ from text_strategies import texts as any_text
 import dstok
 from dstok.compiled.build import build_tables
 from dstok.compiled.image import image_of
-from dstok.compiled.image_file import read_image, sha256_digest
+from dstok.compiled.image_file import image_bytes, read_image, sha256_digest
 from dstok.errors import DstokError, ImageError, SpecialTokenError, TextError, UnsupportedError
 from dstok.formats.tokenizer_json import read_tokenizer_json
 from dstok.padding import Padding, Truncation, encode_pair, pad_pairs, pair_overflow
@@ -227,7 +227,7 @@ DAMAGED = {
 @pytest.mark.parametrize("framing", DAMAGED)
 def test_a_damaged_image_is_refused(framing: str) -> None:
     config = type(V3.config)(framing=framing)
-    image = image_of(TABLES, (), config, "")
+    image = image_bytes(image_of(TABLES, (), config, ""))
     with pytest.raises(ImageError, match=f"^it: .*{DAMAGED[framing]}.*: the image is damaged$"):
         dstok.Tokenizer._of_image(read_image("it", memoryview(image), sha256_digest))
 

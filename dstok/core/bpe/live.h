@@ -20,23 +20,26 @@
 
 enum { STEPS_A_MERGE = 32, AHEAD_MERGES = 16 };
 
+enum { FILTER_BITS = 4 }; /* for each slot: a bit for each hash. The filter stays in the level-2 cache. */
+
 /* An open hash table of pairs. A slot is left << ID_BITS | right, above the RANK_BITS of rank + 1; empty ones are 0. */
 typedef struct {
     const uint32_t *merges; /* flat: left, right, merged, by rank */
     int64_t count;
-    uint64_t *slots; /* mask + 1 of them, zeros before `merge_index` */
+    uint64_t *slots;  /* mask + 1 of them, zeros before `merge_index` */
+    uint64_t *filter; /* FILTER_BITS * (mask + 1) bits, zeros before it: no pair has a hash whose bit is 0 */
     uint64_t mask;
     uint64_t seed;
 } MergeIndex;
 
-/* The first slot that may be that of a pair. */
-static inline uint64_t index_home(const MergeIndex *m, uint32_t left, uint32_t right) {
-    return hash_word(m->seed, (uint64_t)left << 32 | right) & m->mask;
+/* The bit of a pair in the filter; divided by FILTER_BITS, the first slot that may be that of the pair. */
+static inline uint64_t index_bit(const MergeIndex *m, uint32_t left, uint32_t right) {
+    return hash_word(m->seed, (uint64_t)left << 32 | right) & (FILTER_BITS * (m->mask + 1) - 1);
 }
 
 /* The slot of a pair, or the empty one where it belongs. */
 static inline uint64_t *index_slot(const MergeIndex *m, uint32_t left, uint32_t right) {
-    uint64_t at = index_home(m, left, right), pair = (uint64_t)left << ID_BITS | right;
+    uint64_t at = index_bit(m, left, right) / FILTER_BITS, pair = (uint64_t)left << ID_BITS | right;
     while (m->slots[at] && m->slots[at] >> RANK_BITS != pair)
         at = (at + 1) & m->mask;
     return m->slots + at;
@@ -44,7 +47,9 @@ static inline uint64_t *index_slot(const MergeIndex *m, uint32_t left, uint32_t 
 
 /* The rank of the merge of two ids, or NO_RANK. */
 static inline uint32_t index_rank(const void *index, uint32_t left, uint32_t right) {
-    uint32_t rank = (uint32_t)*index_slot(index, left, right) & NO_RANK;
+    const MergeIndex *m = index;
+    uint64_t bit = index_bit(m, left, right);
+    uint32_t rank = m->filter[bit / 64] >> bit % 64 & 1 ? (uint32_t)*index_slot(m, left, right) & NO_RANK : 0;
     return rank ? rank - 1 : NO_RANK;
 }
 
@@ -54,10 +59,11 @@ static inline uint32_t index_merged(const void *index, uint32_t rank) { return (
 static inline int64_t merge_index(MergeIndex *m) {
     for (int64_t i = 0; i < m->count; i++) {
         const uint32_t *merge = m->merges + 3 * i, *ahead = merge + 3 * (i + AHEAD_MERGES < m->count ? AHEAD_MERGES : 0);
-        __builtin_prefetch(m->slots + index_home(m, ahead[0], ahead[1]), 1);
-        uint64_t *slot = index_slot(m, merge[0], merge[1]);
+        uint64_t bit = index_bit(m, merge[0], merge[1]), *slot = index_slot(m, merge[0], merge[1]);
+        __builtin_prefetch(m->slots + index_bit(m, ahead[0], ahead[1]) / FILTER_BITS, 1);
         if (*slot)
             return i;
+        m->filter[bit / 64] |= 1ull << bit % 64;
         *slot = ((uint64_t)merge[0] << ID_BITS | merge[1]) << RANK_BITS | (uint64_t)(i + 1);
     }
     return 0;
@@ -92,13 +98,6 @@ static inline int64_t spine_of(const Known *k, uint32_t token, int side, uint32_
  * tokens themselves first. Of equal ranks the left pair is merged first. */
 static inline int stay_apart(const MergeIndex *m, const Known *k, const uint32_t *a, int64_t left, const uint32_t *b,
                              int64_t right) {
-    for (int64_t i = left, j = right; i > 1 || j > 1;) { /* all lines at once: most merges look at several */
-        __builtin_prefetch(m->slots + index_home(m, a[i - 1], b[j - 1]));
-        if (i > 1 && (j == 1 || k->origins[a[i - 2]].built <= k->origins[b[j - 2]].built))
-            i--;
-        else
-            j--;
-    }
     while (left > 1 || right > 1) {
         uint32_t next_left = left > 1 ? k->origins[a[left - 2]].built : UNBUILT;
         uint32_t next_right = right > 1 ? k->origins[b[right - 2]].built : UNBUILT;
@@ -159,14 +158,16 @@ static inline int64_t find_live(const MergeIndex *m, const StartTable *start, co
     memset(&scratch, 0, sizeof scratch);
     know_symbols(m, start, starts, blob, ids, k);
     for (int64_t rank = 0; rank < m->count; rank++) {
-        const uint32_t *merge = m->merges + 3 * rank;
+        const uint32_t *merge = m->merges + 3 * rank, *next = merge + (rank + AHEAD_MERGES < m->count ? 3 * AHEAD_MERGES : 0);
         uint32_t left = merge[0], right = merge[1], made = merge[2];
-        const Origin *one = k->origins + left, *other = k->origins + right;
-        Origin *whole = k->origins + made;
-        int built = one->built < PENDING && other->built < PENDING && whole->length == one->length + other->length;
+        __builtin_prefetch(k->origins + next[0]);
+        __builtin_prefetch(k->origins + next[1]);
         steps += STEPS_A_MERGE;
         if (k->live[made] != LIVE_UNKNOWN)
             continue;
+        const Origin *one = k->origins + left, *other = k->origins + right;
+        Origin *whole = k->origins + made;
+        int built = one->built < PENDING && other->built < PENDING && whole->length == one->length + other->length;
         if (!scratch_grow(&scratch, whole->length)) {
             alive = -1;
             break;

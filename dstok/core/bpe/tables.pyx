@@ -12,7 +12,7 @@ two of a bucket share their slot under all seeds; under another salt they do not
 salts are refused.
 """
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
@@ -23,17 +23,20 @@ from dstok.core.bpe.merge cimport (
 from array import array
 from os import urandom
 
-from dstok.core.text.model_json import uint32s
+from dstok.core.text.model_json import large_bytes, uint32s
 
 cdef extern from "cpu/platform.h":
     void *huge_zeroed(size_t size) noexcept nogil
     void huge_free(void *memory, size_t size) noexcept nogil
 
 cdef extern from "bpe/live.h":
+    enum:
+        FILTER_BITS
     ctypedef struct MergeIndex:
         const uint32_t *merges
         Py_ssize_t count
         uint64_t *slots
+        uint64_t *filter
         uint64_t mask, seed
     ctypedef struct Origin:
         pass
@@ -80,11 +83,13 @@ def live_merges(
         return array("I"), array("I")
     while mask < 2 * <uint64_t>count:
         mask = 2 * mask + 1
-    cdef size_t room = 8 * (mask + 1) + (sizeof(Origin) + 8) * ids
+    cdef Py_ssize_t words = FILTER_BITS * (mask + 1) // 64
+    cdef size_t room = 8 * (mask + 1 + words) + (sizeof(Origin) + 8) * ids
     cdef uint64_t *slots = <uint64_t *>huge_zeroed(room)
-    cdef Origin *origins = <Origin *>(slots + mask + 1)
+    cdef uint64_t *filter = slots + mask + 1
+    cdef Origin *origins = <Origin *>(filter + words)
     cdef uint32_t *ranks = <uint32_t *>(origins + ids)
-    cdef MergeIndex index = MergeIndex(&merges[0], count, slots, mask, int.from_bytes(urandom(8), "little"))
+    cdef MergeIndex index = MergeIndex(&merges[0], count, slots, filter, mask, int.from_bytes(urandom(8), "little"))
     cdef Known k = Known(ranks, ranks + ids, origins)
     if slots == NULL:
         raise MemoryError
@@ -223,7 +228,7 @@ cdef bytes _place(const uint32_t[::1] m, tuple sorted_buckets, Py_ssize_t slots,
     cdef const uint32_t[::1] buckets = sorted_buckets[0], sizes = sorted_buckets[1], ranks = sorted_buckets[2]
     cdef int slot_shift = 33 - int(slots).bit_length()
     cdef uint64_t[::1] taken = array("Q", [0]) * (slots + 63 >> 6)
-    cdef bytes made = PyBytes_FromStringAndSize(NULL, 8 * slots)
+    cdef bytes made = large_bytes(8 * slots)[0]
     cdef uint64_t *table = <uint64_t *>PyBytes_AS_STRING(made)
     cdef uint32_t seed, rank
     cdef uint32_t[CROWD] found

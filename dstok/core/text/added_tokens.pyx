@@ -75,12 +75,11 @@ cdef class Matcher:
     def __cinit__(self, list tokens, bytes word_bits=b""):
         cdef list contents = [t[0] for t in tokens]
         cdef Py_ssize_t total = 2 + sum(map(len, contents)), i
+        cdef uint8_t flags, known = 0
         if len(tokens) > 1 << 24 or total > 1 << 28:
             raise ValueError("too many added tokens")
         if b"" in contents or len(set(contents)) < len(contents):
             raise ValueError("an added token that is empty or stands twice")
-        if any(t[1] for t in tokens) and len(word_bits) != 0x110000 // 8:
-            raise ValueError("single_word needs the bitmap of word characters")
         self.states = <State *>malloc(total * sizeof(State))
         self.tokens = <Token *>malloc((len(tokens) + 1) * sizeof(Token))
         self.tables = <uint32_t *>calloc(len(tokens) + 2, 256 * sizeof(uint32_t))
@@ -89,11 +88,14 @@ cdef class Matcher:
         self.word_bits = word_bits
         self._keep = word_bits
         self.count = len(tokens)
-        self.reach = -1 if any(any(token[1:]) for token in tokens) else max(map(len, contents), default=0)
         for i, (content, single_word, lstrip, rstrip) in enumerate(tokens):
             flags = SINGLE_WORD * bool(single_word) | LSTRIP * bool(lstrip) | RSTRIP * bool(rstrip)
             self.tokens[i] = Token(len(content), flags)
-            self.has_lstrip |= bool(lstrip)
+            known |= flags
+        if known & SINGLE_WORD and len(word_bits) != 0x110000 // 8:
+            raise ValueError("single_word needs the bitmap of word characters")
+        self.reach = -1 if known else max(map(len, contents), default=0)
+        self.has_lstrip = known & LSTRIP != 0
         self._build(contents)
         self.heads = frozenset([content[:FIRST_DEEP] for content in contents])
         self.firsts = first_bytes(self.heads)

@@ -6,6 +6,7 @@ from typing import Any
 NO_FAULT: int
 MOST_BYTES: int
 def uint32s(count: int) -> array[int]: ...
+def large_bytes(count: int) -> tuple[bytes, memoryview]: ...
 def scan_model(
     data: bytes | bytearray | memoryview,
     most: int,

@@ -9,7 +9,9 @@ Source: RFC 8259.
 
 cimport cython
 from cpython cimport array as arrays
+from cpython.buffer cimport PyBUF_WRITE
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int16_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memchr, memcmp, memcpy, memmove, memset
@@ -124,6 +126,16 @@ def uint32s(Py_ssize_t count) -> array[int]:
     return made
 
 
+def large_bytes(Py_ssize_t count) -> tuple[bytes, memoryview]:
+    """Return so many bytes of any value, on large pages, and their memory, to be written before they are used.
+
+    The view does not keep the bytes alive.
+    """
+    cdef bytes made = PyBytes_FromStringAndSize(NULL, count)
+    huge_advise(PyBytes_AS_STRING(made), count)
+    return made, PyMemoryView_FromMemory(PyBytes_AS_STRING(made), count, PyBUF_WRITE)
+
+
 def scan_model(
     const uint8_t[::1] data not None, Py_ssize_t most, Py_ssize_t most_bytes = MOST_BYTES
 ) -> tuple[bytes | None, Vocabulary]:
@@ -136,9 +148,10 @@ def scan_model(
     cdef const uint8_t *base = &data[0] if size else NULL
     cdef Reader reader = Reader(base, base + size), before
     cdef Vocabulary found = Vocabulary(most, size)
-    cdef arrays.array merges
+    cdef arrays.array merges = uint32s(size)  # one takes more bytes in the file than here: the rest is never written
     cdef const Implementation *level = chosen()
     cdef bint well
+    found.flat = merges.data.as_uints
     with nogil:
         well = size > 0 and find_tables(&reader, False, found) and find_invalid(base, size, level) < 0
         before = found.merges_at
@@ -153,9 +166,8 @@ def scan_model(
         return None, found
     if found.merges_at.at != NULL:
         edges += [found.merges_at.at - base + 1, found.merges_at.end - base - 1]
-        found.merges = merges = uint32s(3 * found.merge_count)
-        if found.merge_count:  # else both may be NULL, and memcpy does not allow that even for no bytes
-            memcpy(merges.data.as_uints, found.flat, 12 * found.merge_count)
+        arrays.resize(merges, 3 * found.merge_count)
+        found.merges = merges
     edges.sort()
     return b"".join([data[edges[i]:edges[i + 1]] for i in range(0, len(edges), 2)]), found
 
@@ -173,10 +185,9 @@ cdef class Vocabulary:
     cdef uint8_t *texts     # of each entry of the file its id, its length, and its spelling
     cdef uint32_t *places   # id -> where its entry begins, plus 1; 0: it has none
     cdef uint32_t *slots    # the same numbers, by the hashes of the spellings; 0: free
-    cdef uint32_t *flat     # of each merge left, right and merged id
+    cdef uint32_t *flat     # of each merge left, right and merged id: room for one in three bytes of the file
     cdef uint32_t *chain    # of each merge what `scan_merges` says
     cdef uint32_t *last
-    cdef uint8_t *both      # the text of a merge
     cdef uint64_t mask, seed
     cdef Py_ssize_t count, used, most  # used: bytes of texts
     cdef Py_ssize_t size    # the largest id + 1
@@ -189,15 +200,13 @@ cdef class Vocabulary:
         """Make room for the tables of a file of `size` bytes: what is not written takes no memory."""
         self.most, self.seed, self.merges = most, int.from_bytes(urandom(8), "little"), array("I")
         self.fault = self.merge_fault = NONE
-        self.room = 24 * most + 11 * size + 64
+        self.room = 24 * most + 6 * size + 64
         self.memory = <uint8_t *>huge_zeroed(self.room)
         if self.memory == NULL:
             raise MemoryError
         self.slots = <uint32_t *>self.memory
-        self.places, self.last, self.flat = self.slots + 4 * most, self.slots + 5 * most, self.slots + 6 * most
-        self.chain = self.flat + size
+        self.places, self.last, self.chain = self.slots + 4 * most, self.slots + 5 * most, self.slots + 6 * most
         self.texts = <uint8_t *>(self.chain + size + 4)
-        self.both = self.texts + 2 * size + HEAD
 
     def __dealloc__(self):
         huge_free(self.memory, self.room)
@@ -211,7 +220,7 @@ cdef class Vocabulary:
             return False
         self.fault = self.scan(r)
         if self.fault == NONE:
-            while self.mask < 2 * <uint64_t>self.count:
+            while self.mask + 1 < 2 * <uint64_t>self.count:
                 self.mask = 2 * self.mask + 1
             self.fault = self.index()
         return self.passed(r, begin, self.fault == NONE, &self.vocab_at)
@@ -334,7 +343,7 @@ cdef class Vocabulary:
         more = not takes(r, c"]")
         pairs = r.at < r.end and r.at[0] == c"["
         while more:
-            text, found = self.both, 0
+            text, found = self.texts + self.used, 0  # behind the spellings
             while more and found < BATCH:
                 merge, fault = &some[found], number
                 merge.text, merge.number = text, number
@@ -394,7 +403,7 @@ cdef class Vocabulary:
         starts = uint32s(self.size + 1)
         cdef uint32_t[::1] at = starts
         at[0] = 0
-        cdef bytes blob = PyBytes_FromStringAndSize(NULL, self.used - HEAD * self.count)
+        cdef bytes blob = large_bytes(self.used - HEAD * self.count)[0]
         cdef uint8_t *out = <uint8_t *>PyBytes_AS_STRING(blob)
         cdef list odd = []
         for id in range(<uint32_t>self.size):
