@@ -29,11 +29,11 @@ static inline int probe_wrong(const PieceTable *t, const uint32_t *starts, size_
     return count;
 }
 
-/* Whether four values are the pieces', as far as one can tell without the ring. */
-static inline int probe_four_fit(const uint64_t *values, const uint32_t *starts) {
+/* Whether four values are the pieces', as far as one can tell without the ring, or while none of its ids are too `old`. */
+static inline int probe_four_fit(const uint64_t *values, const uint32_t *starts, uint64_t old) {
     int fit = 1;
     for (int i = 0; i < 4; i++)
-        fit &= (values[i] >> 2 & 63) == starts[i + 1] - starts[i] && values[i] & 3;
+        fit &= (values[i] & 0xFF) - 4 * (uint64_t)(starts[i + 1] - starts[i]) - old < 4 - old;
     return fit;
 }
 
@@ -76,9 +76,9 @@ static int probe_portable(const PieceTable *t, const uint8_t *text, uint32_t *st
         for (size_t j = 0; j < longs; j++)
             to[longer[j]] = key24_value(long_lines[j], long_keys[j][0], long_keys[j][1], long_keys[j][2]);
     }
-    int count = 0;
+    int count = 0, old = t->head > RING_SAFE;
     for (size_t i = 0, end = (size_t)pieces; i < end; i += 4)
-        if (__builtin_expect(!probe_four_fit(values + i, starts + i), 0))
+        if (__builtin_expect(!probe_four_fit(values + i, starts + i, (uint64_t)old), 0))
             count = probe_wrong(t, starts, i, i + 4 < end ? i + 4 : end, values, missed, count);
     return count;
 }
