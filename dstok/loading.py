@@ -144,7 +144,9 @@ def _open(
         kept.remove(key)
     from dstok._util.threads import at_once  # a model that is kept needs no threads
 
-    # The file is read and hashed at once; then the hashing thread imports what an image is made with.
+    # The file is read and hashed at once; then the hashing thread imports what an image is made with. Two threads that
+    # import wait for each other.
+    import_module("dstok.formats.reading")
     made: Tokenizer = at_once(partial(_read, path, encoding, upstream=upstream, verify=verify),
                               partial(getattr, key, "name"), partial(import_module, "dstok.compiled.image"))[0]
     if key.holds(path, encoding, upstream):  # nobody has changed the files meanwhile

@@ -102,10 +102,10 @@ def describe_json_file(path: StrPath, config: StrPath | None, upstream: str) -> 
     of these names gives them. Then a chat_template.jinja replaces the template in that file, and a
     generation_config.json is read. Raises `UnsupportedError`, `TokenizerFileError` and `OSError`.
     """
-    from dstok.formats.tokenizer_json import read_tokenizer_json
-
     data = contents(path)
     refuse_other(data[:LOOK], JSON, "a tokenizer.json")
+    from dstok.formats.tokenizer_json import read_tokenizer_json
+
     settings = _beside(path, "tokenizer_config.json") if config is None else contents(config)
     return _with_side_files(path, read_tokenizer_json(data, settings, upstream))
 
