@@ -82,8 +82,7 @@ def _guarded(argv: Sequence[str], pressed: Sequence[int]) -> int:
             return BAD
         if isinstance(error, OSError):  # an error of standard output has its name
             error.filename = error.filename or "the system"
-            raise
-        if os.environ.get("DSTOK_TRACEBACK"):
+        if isinstance(error, OSError) or os.environ.get("DSTOK_TRACEBACK"):
             raise
         complain(f"internal error: {type(error).__name__}: {error} (DSTOK_TRACEBACK=1 shows where)")
         return FAULT

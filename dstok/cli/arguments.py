@@ -205,9 +205,8 @@ def settle(arguments: Namespace) -> None:
     that name no file: whoever gives a text in place of files learns how.
     """
     given = vars(arguments)
-    named = ("files", "folders", "counts", "dev", "tools", "model", "like", "config")
-    inputs = [given[name] for name in named if given.get(name)]
-    for path in chain.from_iterable([value] if isinstance(value, str) else value for value in inputs):
+    inputs = map(given.get, ("files", "folders", "counts", "dev", "tools", "model", "like", "config"))
+    for path in chain.from_iterable([value] if isinstance(value, str) else value or [] for value in inputs):
         for out in filter(None, map(given.get, ("out", "output", "map", "plot"))):
             if os.path.exists(path) and os.path.exists(out) and os.path.samefile(path, out):
                 raise CommandError(f"{out}: is both input and output")
