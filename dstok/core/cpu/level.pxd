@@ -61,7 +61,8 @@ cdef extern from "cpu/implementation.h":
     ctypedef void (*GridRunFunction)(
         const KernelTables *t, const uint8_t *p, uint32_t stop, bint final, int full, GridRun *run) noexcept nogil
     ctypedef int (*GridOnlyFunction)(
-        const KernelTables *t, const uint8_t *p, int size, uint32_t *starts) noexcept nogil
+        const KernelTables *t, const uint8_t *p, int size, uint64_t *ends) noexcept nogil
+    int starts_of_ends(const uint64_t *ends, int whole, uint32_t *starts) noexcept nogil
     ctypedef struct GridFunctions:
         GridRunFunction run
         GridOnlyFunction only
@@ -70,7 +71,7 @@ cdef extern from "cpu/implementation.h":
         int vectors
         const GridFunctions *grid
         int (*few)(
-            const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint32_t *out) noexcept nogil
+            const PieceTable *t, const uint8_t *text, const uint64_t *ends, int whole, uint32_t *out) noexcept nogil
         int (*probe)(
             const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint64_t *values,
             uint32_t *missed) noexcept nogil

@@ -14,11 +14,11 @@ added token may begin in it, if it has a lone surrogate, or if the kernel does n
 cimport cython
 from cpython cimport array
 from cpython.ref cimport Py_INCREF, Py_XDECREF
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from dstok.core.bpe.merge cimport piece_emit
-from dstok.core.cpu.level cimport FIRST_PAD, PAD, Implementation
+from dstok.core.cpu.level cimport FIRST_PAD, PAD, Implementation, starts_of_ends
 from dstok.core.encode.memory cimport (
     LARGE, array_of, array_with, late_object, late_put, numpy_, put_ids, spans_of,
 )
@@ -55,7 +55,6 @@ cdef extern from "encode/entry.h":
 
 cdef extern from "bpe/piece_cache.h":
     enum:
-        FEW_PIECES
         SHORT_TEXT                # bytes of a short text, at most
         SHORT_IDS                 # words of room for its ids
         GENERAL "PROBE_MISSED"    # the text is left to `run_text`
@@ -128,17 +127,22 @@ cdef int ids_of_storage(
 
 cdef int ids_of_utf8(Finder finder, IdSink run, const uint8_t *text, int length, uint32_t *out) noexcept:
     """Do what `ids_of_storage` does, for UTF-8 without added tokens. Many pieces take the loops for chunks."""
-    cdef int pieces = finder.starts_of(text, length, run.chunk.starts), count = GENERAL
-    if pieces < 0:
+    cdef uint64_t ends[2]
+    cdef int whole = finder.ends_of(text, length, ends), count, pieces
+    if whole:
+        count = finder.level.few(&run.table, text, ends, whole, out)
+        if count != GENERAL:
+            return count
+        pieces = starts_of_ends(ends, whole, run.chunk.starts)
+    else:
+        pieces = finder.starts_of(text, length, run.chunk.starts)
+        if pieces < 0:
+            return GENERAL
+    run.chunk.pieces = pieces
+    run.set_fault(FINE)
+    if not run.find_values(text):
         return GENERAL
-    if pieces <= FEW_PIECES:
-        count = finder.level.few(&run.table, text, run.chunk.starts, pieces, out)
-    if count == GENERAL:
-        run.chunk.pieces = pieces
-        run.set_fault(FINE)
-        if run.find_values(text):
-            count = <int>(piece_emit(finder.level, &run.table, run.side, run.values, 0, pieces, out) - out)
-    return count
+    return <int>(piece_emit(finder.level, &run.table, run.side, run.values, 0, pieces, out) - out)
 
 
 cdef inline Py_ssize_t short_utf8(
