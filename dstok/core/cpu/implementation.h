@@ -88,6 +88,9 @@ struct Implementation {
     /* Writes the ids of the values from `at` on, as long as values hold their ids; returns the place where it stops. */
     int (*emit)(const uint64_t *values, int at, int pieces, uint32_t **out);
 
+    /* Copies `size` bytes, and writes zeros after them, up to a whole number of 64 bytes. May be NULL. */
+    void (*copy)(uint8_t *out, const uint8_t *data, ptrdiff_t size);
+
     /* Transcodes units of 1, 2 or 4 bytes from *at on while 64 bytes of room are left; returns the number of bytes
      * written. May be NULL. */
     ptrdiff_t (*transcode)(const uint8_t *data, int kind, ptrdiff_t length, ptrdiff_t *at, uint8_t *out,

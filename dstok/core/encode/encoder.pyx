@@ -18,7 +18,7 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from dstok.core.bpe.merge cimport piece_emit
-from dstok.core.cpu.level cimport FIRST_PAD, PAD, Implementation, starts_of_ends
+from dstok.core.cpu.level cimport PAD, Implementation, starts_of_ends
 from dstok.core.encode.memory cimport (
     LARGE, array_of, array_with, late_object, late_put, numpy_, put_ids, spans_of,
 )
@@ -100,21 +100,22 @@ cdef int ids_of_storage(
 ) noexcept:
     """Write the ids of a short text in the storage of a `str`; return their number, or `GENERAL`."""
     cdef uint8_t text[SHORT_TEXT + ROOM + PAD]
+    cdef const Implementation *level = encoder.finder.level
     cdef PyObject *first
     cdef int count
     if kind:
-        length = short_utf8(data, kind, length, text, encoder.finder.level)
+        length = short_utf8(data, kind, length, text, level)
         if length < 0:
             return GENERAL
+        memset(text + length, 0, 4 * STEP)
     elif encoder.normalizer is not None and puts_space(encoder.normalizer.prefix, data, length):
         text[0] = 0x20
-        memcpy(text + 1, data, length)
+        copy_padded(text + 1, data, length, level)
         length += 1
         if length > SHORT_TEXT:
             return GENERAL
     else:
-        memcpy(text, data, length)
-    memset(text + length, 0, FIRST_PAD)  # otherwise an added token could seem to begin in old bytes there
+        copy_padded(text, data, length, level)
     if not (policy if policy.quick is None else policy.quick).idle(text, length):
         return GENERAL
     first = encoder.pool.take_first()
@@ -123,6 +124,17 @@ cdef int ids_of_storage(
     count = ids_of_utf8(encoder.finder, <IdSink>first, text, <int>length, out)
     encoder.pool.give_first()
     return count
+
+
+cdef inline void copy_padded(
+    uint8_t *out, const uint8_t *data, Py_ssize_t size, const Implementation *level
+) noexcept:
+    # Copies text, and zeros after it for the last step: an added token could seem to begin in old bytes.
+    if level.copy != NULL:
+        level.copy(out, data, size)
+    else:
+        memcpy(out, data, size)
+        memset(out + size, 0, 4 * STEP)
 
 
 cdef int ids_of_utf8(Finder finder, IdSink run, const uint8_t *text, int length, uint32_t *out) noexcept:
@@ -155,8 +167,7 @@ cdef inline Py_ssize_t short_utf8(
     cdef uint8_t units[SHORT_TEXT + ROOM]
     cdef Py_ssize_t unit = 0, more = -length & (STEP - 1), written
     cdef Source source = Source(&units[0], length + more, kind, False)
-    memcpy(units, data, length * kind)
-    memset(units + length * kind, 0, more * kind)
+    copy_padded(units, data, length * kind, level)
     written = transcode(&source, &unit, text, SHORT_TEXT + ROOM, False, level)
     return written if written < 0 else written - more
 

@@ -99,7 +99,7 @@ static const Implementation IMPLEMENTATIONS[] = {
     {.name = DEFAULT_NAME, .grid = GRID_16, DEFAULT_STAGES},
 #ifdef DSTOK_X86
     {.name = "avx2", .vectors = VECTORS_AVX2, .grid = GRID_avx2, .probe = probe_avx2, .transcode = utf8_transcode_avx2, AVX2_STAGES},
-    {.name = "avx512", .vectors = VECTORS_AVX2 | VECTORS_AVX512, .grid = GRID_avx512, .probe = probe_avx512, .transcode = utf8_transcode_avx512, .widen = utf8_widen_avx512,
+    {.name = "avx512", .vectors = VECTORS_AVX2 | VECTORS_AVX512, .copy = copy_avx512, .grid = GRID_avx512, .probe = probe_avx512, .transcode = utf8_transcode_avx512, .widen = utf8_widen_avx512,
      AVX2_STAGES},
 #endif
 };
