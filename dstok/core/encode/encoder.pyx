@@ -61,6 +61,7 @@ cdef extern from "bpe/piece_cache.h":
 
 cdef enum:
     STEP = 16                   # units of storage that a level transcodes at once, and a multiple of it
+    TWO_BLOCKS = 127            # bytes of a text that the mask kernel does not decide in two blocks, at least
     ROOM = 128                  # bytes of so many units; and more than must be left to transcode at once
     KEEP_GIL = 1 << 10          # units of a text up to which the GIL is kept: releasing it would take longer (60 ns)
     BYTES_PER_PIECE = 4         # room made at the start; unused pages cost nothing
@@ -140,7 +141,10 @@ cdef inline void copy_padded(
 cdef int ids_of_utf8(Finder finder, IdSink run, const uint8_t *text, int length, uint32_t *out) noexcept:
     """Do what `ids_of_storage` does, for UTF-8 without added tokens. Many pieces take the loops for chunks."""
     cdef uint64_t ends[2]
-    cdef int whole = finder.ends_of(text, length, ends), count, pieces
+    cdef int whole = 0, count, pieces
+    ends[1] = 0
+    if length < TWO_BLOCKS and not finder.apart:
+        whole = finder.only_grid(&finder.kernel, text, length, ends)
     if whole:
         count = finder.level.few(&run.table, text, ends, whole, out)
         if count != GENERAL:

@@ -1,5 +1,5 @@
 # Text to pieces, without the GIL: a finder fills chunks, a sink takes them.
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from dstok.core.cpu.level cimport (
     CHUNK, CHUNK_ROOM, GridOnlyFunction, GridRunFunction, Implementation, KernelTables, Shuffles,
@@ -143,7 +143,6 @@ cdef class Finder:
     cdef void find_all(self, Sink sink, const uint8_t *text, Py_ssize_t length) noexcept nogil
     cdef Py_ssize_t find_in_copy(
         self, Sink sink, const uint8_t *text, Py_ssize_t at, Py_ssize_t length, bint final) noexcept nogil
-    cdef int ends_of(self, const uint8_t *text, int length, uint64_t *ends) noexcept nogil
     cdef int starts_of(self, const uint8_t *text, int length, uint32_t *starts) noexcept nogil
     cdef void find_short(self, Sink sink, const uint8_t *text, Py_ssize_t length) noexcept nogil
     cdef Py_ssize_t first_part(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t stop, bint final) noexcept nogil

@@ -31,7 +31,6 @@ cdef extern from "split/grid.h":
         GRID_LOOK
 
 cdef enum:
-    TWO_BLOCKS = 127         # bytes of a text that the kernel does not decide in two blocks, at least
     PATIENCE = 512           # bytes that the automaton reads where shuffles give up
     COPY_WHOLE_MAX = 1 << 12  # bytes of a text that is copied as a whole
     LEAST_CUTTABLE = 0xE3    # a cuttable character begins with at least this byte; bytes after a first one are less
@@ -233,10 +232,6 @@ cdef class Finder:
             memcpy(sink.buffer, text + at, length - at)
         sink.chunk.base = at
         return at + self.find(sink, sink.buffer, 0, length - at, final)
-
-    cdef int ends_of(self, const uint8_t *text, int length, uint64_t *ends) noexcept nogil:
-        """Find the ends of the pieces of a text as bits of two blocks, if they are enough: see `grid_only_by`."""
-        return 0 if length >= TWO_BLOCKS or self.apart else self.only_grid(&self.kernel, text, length, ends)
 
     cdef int starts_of(self, const uint8_t *text, int length, uint32_t *starts) noexcept nogil:
         """Write the starts of the pieces of a text of at most `CHUNK` bytes, and its end, by the mask kernel.

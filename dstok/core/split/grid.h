@@ -98,8 +98,8 @@ GRID_INLINE int grid_last_by(const KernelTables *t, int rules, GridNarrow narrow
 }
 
 /* Finds where the pieces of a whole text end: of "Hi  all" bits 2, 3 and 7 of ends[0] are set. Returns the bytes of the
- * first block. A text of 64 bytes and more may have two, with the bits of the second in ends[1]. Returns 0 if the rules do
- * not settle the text in two blocks. The state is zeros before the text, and nobody needs it after one block: the compiler
+ * first block. A text of 64 bytes and more may have two: then ends[1] has the bits of the second. Returns 0 if the rules
+ * do not settle the text in two blocks. The state is zeros before the text, and nobody needs it after one block: the compiler
  * drops what makes it. */
 GRID_INLINE int grid_only_by(const KernelTables *t, int rules, GridNarrow narrow, GridWide wide, GridLast last,
                              const uint8_t *p, int size, uint64_t *ends) {
@@ -109,7 +109,6 @@ GRID_INLINE int grid_only_by(const KernelTables *t, int rules, GridNarrow narrow
         if (__builtin_expect(grid_last_by(t, rules, narrow, wide, p, size, &s, &found) < size, 0))
             return 0;
         ends[0] = (found.starts & ~1ull) | 1ull << size;
-        ends[1] = 0;
         return size;
     }
     int whole = last(t, p, size, &s, &found), left = size - whole;
@@ -278,7 +277,6 @@ GRID_INLINE int matrix_only_by(const KernelTables *t, MatrixBlock block, const u
     if (size >= 64)
         return 0;
     ends[0] = (block(t, p, (1ull << size) - 1, &decided) & ((1ull << size) - 2)) | 1ull << size;
-    ends[1] = 0;
     return size;
 }
 
@@ -359,7 +357,6 @@ GRID_INLINE int shuffle_only_by(const KernelTables *t, int shift, ShuffleBlock b
         return 0;
     block(t, shift, p, (1ull << size) - 1, 1, &state, &found);
     ends[0] = (found.starts & ((1ull << size) - 2)) | 1ull << size;
-    ends[1] = 0;
     return size;
 }
 
