@@ -126,12 +126,6 @@ static int emit_portable(const uint64_t *values, int at, int pieces, uint32_t **
 /* A few pieces, one after the other. The loops above take 90 instructions before the first piece, and avoid branches on a
  * key's length; for few pieces the processor predicts most of these. */
 
-/* The steps of a level: the low bytes of a word; the value of a short key in a line; that of a long key; `piece_unpack`. */
-typedef uint64_t (*ProbeLow)(uint64_t word, uint32_t bytes);
-typedef uint64_t (*ProbeShort)(const uint64_t *line, uint64_t key);
-typedef uint64_t (*ProbeLong)(const uint64_t *line, uint64_t key_0, uint64_t key_1, uint64_t key_2);
-typedef uint32_t *(*ProbeUnpack)(uint64_t value, uint32_t *out);
-
 /* Writes the ids of a piece whose value in its first line holds no ids; returns their end, or NULL if it finds none. */
 __attribute__((noinline))
 static uint32_t *few_others(const PieceTable *t, const uint8_t *text, uint32_t length, uint64_t value, uint32_t *out) {
@@ -144,35 +138,42 @@ static uint32_t *few_others(const PieceTable *t, const uint8_t *text, uint32_t l
     return value & 3 ? piece_unpack(value, out) : piece_from_ring(t, value, out);
 }
 
-__attribute__((always_inline))
-static inline int few_by(ProbeLow low, ProbeShort of_short, ProbeLong of_long, ProbeUnpack unpack, const PieceTable *t,
-                         const uint8_t *text, const uint32_t *starts, int pieces, uint32_t *out) {
-    uint32_t *end = out;
-    uint64_t start = starts[0];
-    for (size_t i = 0; i < (size_t)pieces; i++) {
-        uint32_t length = starts[i + 1] - (uint32_t)start;
-        uint64_t key[3], value;
-        if (length <= WORD) {
-            memcpy(key, text + start, WORD);
-            key[0] = low(key[0], length);
-            value = of_short(key8_line(t, key[0]), key[0]);
-        } else { /* above MIDDLE the value is of another length */
-            memcpy(key, text + start, MIDDLE);
-            key[1] = low(key[1], length - WORD);
-            key[2] = low(key[2], length > 2 * WORD ? length - 2 * WORD : 0);
-            value = of_long(key24_line(t, key), key[0], key[1], key[2]);
-        }
-        if (__builtin_expect((value & 0xFF) - 4 * (uint64_t)length - 1 < 3, 1)) /* of the length, and it has ids */
-            end = unpack(value, end);
-        else if (!(end = few_others(t, text + start, length, value, end)))
-            return PROBE_MISSED;
-        start += length;
+/* Makes the function of a level by its steps: what a line has Found of a short key, of a long key; the value in it; and
+ * `piece_unpack`. */
+#define PROBE_FEW(name, target, Found, low, of_short, of_long, value_of, unpack) \
+    target static int name(const PieceTable *t, const uint8_t *text, const uint64_t *ends, int whole, uint32_t *out) { \
+        const PieceTable table = *t; /* the compiler need not read it back after each store */ \
+        uint32_t *end = out, start = 0; \
+        for (uint32_t block = 0; block < 2; block++) \
+            for (uint64_t left = ends[block]; left; left &= left - 1) { \
+                uint32_t stop = block * (uint32_t)whole + (uint32_t)__builtin_ctzll(left), length = stop - start; \
+                const uint8_t *piece = text + start; \
+                uint64_t key[3]; \
+                Found found; \
+                start = stop; \
+                memcpy(key, piece, WORD); \
+                if (length <= WORD) { \
+                    key[0] = low(key[0], length); \
+                    found = of_short(key8_line(&table, key[0]), key[0]); \
+                } else { /* above MIDDLE the value is of another length */ \
+                    memcpy(key + 1, piece + WORD, MIDDLE - WORD); \
+                    key[1] = low(key[1], length - WORD); \
+                    key[2] = low(key[2], length > 2 * WORD ? length - 2 * WORD : 0); \
+                    found = of_long(key24_line(&table, key), key[0], key[1], key[2]); \
+                } \
+                uint64_t value = value_of(found); \
+                /* Is the value of this length, and has it ids? */ \
+                if (__builtin_expect((value & 0xFF) - 4 * (uint64_t)length - 1 < 3, 1)) { \
+                    unpack(found, end); \
+                    end += value & 3; \
+                } else if (!(end = few_others(t, piece, length, value, end))) { \
+                    return PROBE_MISSED; \
+                } \
+            } \
+        return (int)(end - out); \
     }
-    return (int)(end - out);
-}
 
-static int few_portable(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint32_t *out) {
-    return few_by(key_low, key8_value, key24_value, piece_unpack, t, text, starts, pieces, out);
-}
+static inline uint64_t few_value(uint64_t value) { return value; }
+PROBE_FEW(few_portable, , uint64_t, key_low, key8_value, key24_value, few_value, piece_unpack)
 
 #endif

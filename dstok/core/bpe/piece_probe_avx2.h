@@ -31,13 +31,13 @@ static inline __m256i four_avx2(const uint64_t *lines, const uint32_t *at, const
 }
 
 SIMD_AVX2 __attribute__((always_inline))
-static inline uint64_t long_avx2(const uint64_t *line, uint64_t key_0, uint64_t key_1, uint64_t key_2) {
+static inline __m128i long_avx2(const uint64_t *line, uint64_t key_0, uint64_t key_1, uint64_t key_2) {
     const __m128i *words = (const __m128i *)line;
     __m128i same = _mm_cmpeq_epi64(_mm_load_si128(words), _mm_set1_epi64x((long long)key_0));
     same = _mm_and_si128(same, _mm_cmpeq_epi64(_mm_load_si128(words + 1), _mm_set1_epi64x((long long)key_1)));
     same = _mm_and_si128(same, _mm_cmpeq_epi64(_mm_load_si128(words + 2), _mm_set1_epi64x((long long)key_2)));
     same = _mm_and_si128(same, _mm_load_si128(words + 3));
-    return (uint64_t)_mm_cvtsi128_si64(_mm_or_si128(same, _mm_unpackhi_epi64(same, same)));
+    return _mm_or_si128(same, _mm_unpackhi_epi64(same, same));
 }
 
 enum { PROBE_LIST = 256 }; /* pieces at once: the lines of more, and their keys, would not fit the level-1 cache */
@@ -187,7 +187,7 @@ static int probe_avx2(const PieceTable *t, const uint8_t *text, uint32_t *starts
         }
         for (size_t j = 0; j < batch.longs; j++) {
             const uint64_t *key = batch.long_keys[j], *line = t->key24 + batch.long_lines[j] / sizeof(*line);
-            to[batch.longer[j]] = long_avx2(line, key[0], key[1], key[2]);
+            to[batch.longer[j]] = (uint64_t)_mm_cvtsi128_si64(long_avx2(line, key[0], key[1], key[2]));
         }
     }
     _mm256_storeu_si256(after, kept);
@@ -226,24 +226,21 @@ static int emit_avx2(const uint64_t *values, int at, int pieces, uint32_t **out)
     return emit_portable(values, (int)(v - values), pieces, out);
 }
 
+/* What a line has found of a short key: the value, once or twice, in the halves. */
 SIMD_AVX2 __attribute__((always_inline))
-static inline uint64_t short_avx2(const uint64_t *line, uint64_t key) {
+static inline __m128i short_avx2(const uint64_t *line, uint64_t key) {
     __m256i same = _mm256_cmpeq_epi64(_mm256_load_si256((const __m256i *)line), _mm256_set1_epi64x((long long)key));
     same = _mm256_and_si256(same, _mm256_load_si256((const __m256i *)(line + 4)));
     __m128i half = _mm_or_si128(_mm256_castsi256_si128(same), _mm256_extracti128_si256(same, 1));
-    return (uint64_t)_mm_cvtsi128_si64(_mm_or_si128(half, _mm_unpackhi_epi64(half, half)));
+    return _mm_or_si128(half, _mm_unpackhi_epi64(half, half));
 }
 
 SIMD_AVX2 __attribute__((always_inline))
-static inline uint32_t *unpack_avx2(uint64_t value, uint32_t *out) {
-    _mm_storeu_si128((__m128i *)out, _mm256_castsi256_si128(emit_two_avx2(_mm256_set1_epi64x((long long)value))));
-    return out + (value & 3);
+static inline void unpack_avx2(__m128i found, uint32_t *out) {
+    _mm_storeu_si128((__m128i *)out, _mm256_castsi256_si128(emit_two_avx2(_mm256_broadcastsi128_si256(found))));
 }
 
-SIMD_AVX2
-static int few_avx2(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint32_t *out) {
-    return few_by(low_avx2, short_avx2, long_avx2, unpack_avx2, t, text, starts, pieces, out);
-}
+PROBE_FEW(few_avx2, SIMD_AVX2, __m128i, low_avx2, short_avx2, long_avx2, (uint64_t)_mm_cvtsi128_si64, unpack_avx2)
 
 #endif
 #endif

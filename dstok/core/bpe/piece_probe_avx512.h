@@ -132,7 +132,8 @@ static inline void probe_lists(const PieceTable *t, const uint8_t *text, const u
         _mm256_storeu_si256((__m256i *)(values + i), four_avx2(t->key8, line + i, four));
     }
     for (int i = 0; i < longer.count; i++)
-        values[longer.index[i]] = long_avx2(t->key24 + longer.line[i] / sizeof(uint64_t), keys_0[i], keys_1[i], keys_2[i]);
+        values[longer.index[i]] = (uint64_t)_mm_cvtsi128_si64(
+            long_avx2(t->key24 + longer.line[i] / sizeof(uint64_t), keys_0[i], keys_1[i], keys_2[i]));
 }
 
 /* Whether the lists send pieces of all lengths to the lines where entries are put. */

@@ -48,8 +48,19 @@ struct Skip {
 /* Appends the starts of pieces to `run`: see `grid_run_by`. */
 typedef void (*GridRunFunction)(const KernelTables *t, const uint8_t *p, uint32_t stop, int final, int full, GridRun *run);
 
-/* Writes the starts of a text of 1 to 63 bytes, all of it, and its end; returns the number of pieces: see `grid_only_by`. */
-typedef int (*GridOnlyFunction)(const KernelTables *t, const uint8_t *p, int size, uint32_t *starts);
+/* Finds where the pieces of a whole text end, as bits of its blocks, two at most; returns the bytes of the first block, or
+ * 0: see `grid_only_by`. */
+typedef int (*GridOnlyFunction)(const KernelTables *t, const uint8_t *p, int size, uint64_t *ends);
+
+/* Writes the starts of the pieces that end so, and the end of the last one; returns their number. */
+static inline int starts_of_ends(const uint64_t *ends, int whole, uint32_t *starts) {
+    int pieces = 0;
+    starts[0] = 0;
+    for (int block = 0; block < 2; block++)
+        for (uint64_t left = ends[block]; left; left &= left - 1)
+            starts[++pieces] = (uint32_t)(block * whole + __builtin_ctzll(left));
+    return pieces;
+}
 
 /* The mask kernel for a set of rules. */
 typedef struct {
@@ -70,11 +81,15 @@ struct Implementation {
     int (*probe)(const PieceTable *t, const uint8_t *text, uint32_t *starts, int pieces, uint64_t *values,
                  uint32_t *missed);
 
-    /* Writes the ids of a few pieces; returns their number, or PROBE_MISSED: see bpe/piece_probe.h. */
-    int (*few)(const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint32_t *out);
+    /* Writes the ids of a few pieces, whose ends are bits of two blocks, the first of `whole` bytes; returns their number,
+     * or PROBE_MISSED: see bpe/piece_probe.h. */
+    int (*few)(const PieceTable *t, const uint8_t *text, const uint64_t *ends, int whole, uint32_t *out);
 
     /* Writes the ids of the values from `at` on, as long as values hold their ids; returns the place where it stops. */
     int (*emit)(const uint64_t *values, int at, int pieces, uint32_t **out);
+
+    /* Copies `size` bytes, and writes zeros after them, up to a whole number of 64 bytes. May be NULL. */
+    void (*copy)(uint8_t *out, const uint8_t *data, ptrdiff_t size);
 
     /* Transcodes units of 1, 2 or 4 bytes from *at on while 64 bytes of room are left; returns the number of bytes
      * written. May be NULL. */

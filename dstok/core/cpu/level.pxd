@@ -61,7 +61,8 @@ cdef extern from "cpu/implementation.h":
     ctypedef void (*GridRunFunction)(
         const KernelTables *t, const uint8_t *p, uint32_t stop, bint final, int full, GridRun *run) noexcept nogil
     ctypedef int (*GridOnlyFunction)(
-        const KernelTables *t, const uint8_t *p, int size, uint32_t *starts) noexcept nogil
+        const KernelTables *t, const uint8_t *p, int size, uint64_t *ends) noexcept nogil
+    int starts_of_ends(const uint64_t *ends, int whole, uint32_t *starts) noexcept nogil
     ctypedef struct GridFunctions:
         GridRunFunction run
         GridOnlyFunction only
@@ -70,11 +71,12 @@ cdef extern from "cpu/implementation.h":
         int vectors
         const GridFunctions *grid
         int (*few)(
-            const PieceTable *t, const uint8_t *text, const uint32_t *starts, int pieces, uint32_t *out) noexcept nogil
+            const PieceTable *t, const uint8_t *text, const uint64_t *ends, int whole, uint32_t *out) noexcept nogil
         int (*probe)(
             const PieceTable *t, const uint8_t *text, uint32_t *starts, int pieces, uint64_t *values,
             uint32_t *missed) noexcept nogil
         int (*emit)(const uint64_t *values, int at, int pieces, uint32_t **out) noexcept nogil
+        void (*copy)(uint8_t *out, const uint8_t *data, Py_ssize_t size) noexcept nogil
         Py_ssize_t (*transcode)(
             const uint8_t *data, int kind, Py_ssize_t length, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity
         ) noexcept nogil

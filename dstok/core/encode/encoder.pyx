@@ -14,11 +14,11 @@ added token may begin in it, if it has a lone surrogate, or if the kernel does n
 cimport cython
 from cpython cimport array
 from cpython.ref cimport Py_INCREF, Py_XDECREF
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from dstok.core.bpe.merge cimport piece_emit
-from dstok.core.cpu.level cimport FIRST_PAD, PAD, Implementation
+from dstok.core.cpu.level cimport PAD, Implementation, starts_of_ends
 from dstok.core.encode.memory cimport (
     LARGE, array_of, array_with, late_object, late_put, numpy_, put_ids, spans_of,
 )
@@ -55,13 +55,13 @@ cdef extern from "encode/entry.h":
 
 cdef extern from "bpe/piece_cache.h":
     enum:
-        FEW_PIECES
         SHORT_TEXT                # bytes of a short text, at most
         SHORT_IDS                 # words of room for its ids
         GENERAL "PROBE_MISSED"    # the text is left to `run_text`
 
 cdef enum:
     STEP = 16                   # units of storage that a level transcodes at once, and a multiple of it
+    TWO_BLOCKS = 127            # bytes of a text that the mask kernel does not decide in two blocks, at least
     ROOM = 128                  # bytes of so many units; and more than must be left to transcode at once
     KEEP_GIL = 1 << 10          # units of a text up to which the GIL is kept: releasing it would take longer (60 ns)
     BYTES_PER_PIECE = 4         # room made at the start; unused pages cost nothing
@@ -101,21 +101,22 @@ cdef int ids_of_storage(
 ) noexcept:
     """Write the ids of a short text in the storage of a `str`; return their number, or `GENERAL`."""
     cdef uint8_t text[SHORT_TEXT + ROOM + PAD]
+    cdef const Implementation *level = encoder.finder.level
     cdef PyObject *first
     cdef int count
     if kind:
-        length = short_utf8(data, kind, length, text, encoder.finder.level)
+        length = short_utf8(data, kind, length, text, level)
         if length < 0:
             return GENERAL
+        memset(text + length, 0, 4 * STEP)
     elif encoder.normalizer is not None and puts_space(encoder.normalizer.prefix, data, length):
         text[0] = 0x20
-        memcpy(text + 1, data, length)
+        copy_padded(text + 1, data, length, level)
         length += 1
         if length > SHORT_TEXT:
             return GENERAL
     else:
-        memcpy(text, data, length)
-    memset(text + length, 0, FIRST_PAD)  # otherwise an added token could seem to begin in old bytes there
+        copy_padded(text, data, length, level)
     if not (policy if policy.quick is None else policy.quick).idle(text, length):
         return GENERAL
     first = encoder.pool.take_first()
@@ -126,19 +127,38 @@ cdef int ids_of_storage(
     return count
 
 
+cdef inline void copy_padded(
+    uint8_t *out, const uint8_t *data, Py_ssize_t size, const Implementation *level
+) noexcept:
+    # Copies text, and zeros after it for the last step: an added token could seem to begin in old bytes.
+    if level.copy != NULL:
+        level.copy(out, data, size)
+    else:
+        memcpy(out, data, size)
+        memset(out + size, 0, 4 * STEP)
+
+
 cdef int ids_of_utf8(Finder finder, IdSink run, const uint8_t *text, int length, uint32_t *out) noexcept:
     """Do what `ids_of_storage` does, for UTF-8 without added tokens. Many pieces take the loops for chunks."""
-    cdef int pieces = finder.starts_of(text, length, run.chunk.starts), count = GENERAL
-    if pieces < 0:
+    cdef uint64_t ends[2]
+    cdef int whole = 0, count, pieces
+    ends[1] = 0
+    if length < TWO_BLOCKS and not finder.apart:
+        whole = finder.only_grid(&finder.kernel, text, length, ends)
+    if whole:
+        count = finder.level.few(&run.table, text, ends, whole, out)
+        if count != GENERAL:
+            return count
+        pieces = starts_of_ends(ends, whole, run.chunk.starts)
+    else:
+        pieces = finder.starts_of(text, length, run.chunk.starts)
+        if pieces < 0:
+            return GENERAL
+    run.chunk.pieces = pieces
+    run.set_fault(FINE)
+    if not run.find_values(text):
         return GENERAL
-    if pieces <= FEW_PIECES:
-        count = finder.level.few(&run.table, text, run.chunk.starts, pieces, out)
-    if count == GENERAL:
-        run.chunk.pieces = pieces
-        run.set_fault(FINE)
-        if run.find_values(text):
-            count = <int>(piece_emit(finder.level, &run.table, run.side, run.values, 0, pieces, out) - out)
-    return count
+    return <int>(piece_emit(finder.level, &run.table, run.side, run.values, 0, pieces, out) - out)
 
 
 cdef inline Py_ssize_t short_utf8(
@@ -151,8 +171,7 @@ cdef inline Py_ssize_t short_utf8(
     cdef uint8_t units[SHORT_TEXT + ROOM]
     cdef Py_ssize_t unit = 0, more = -length & (STEP - 1), written
     cdef Source source = Source(&units[0], length + more, kind, False)
-    memcpy(units, data, length * kind)
-    memset(units + length * kind, 0, more * kind)
+    copy_padded(units, data, length * kind, level)
     written = transcode(&source, &unit, text, SHORT_TEXT + ROOM, False, level)
     return written if written < 0 else written - more
 

@@ -34,7 +34,7 @@ static inline void soft_choose(Borders *t, const Implementation *level, int64_t 
     int64_t least = INT64_MAX;
     int best = RULES_NONE;
     for (int rules = RULES_NONE + 1; rules < RULES_MATRIX; rules++) {
-        uint32_t starts[CHUNK_ROOM];
+        uint64_t ends[2];
         int64_t cut = 0;
         if (!level->grid[rules].only)
             continue;
@@ -42,7 +42,7 @@ static inline void soft_choose(Borders *t, const Implementation *level, int64_t 
         for (int64_t i = 0; i < ids && t->starts[i] + GRID_LOOK < t->starts[ids] && cut < least; i += SAMPLE) {
             uint32_t size = t->starts[i + 1] - t->starts[i];
             if (size && size < 64)
-                cut += level->grid[rules].only(&t->words, t->blob + t->starts[i], (int)size, starts) > 1;
+                cut += level->grid[rules].only(&t->words, t->blob + t->starts[i], (int)size, ends) && ends[0] & (ends[0] - 1);
         }
         if (cut < least) {
             least = cut;

@@ -18,16 +18,15 @@
 
 /* A copy of the kernel for a set of rules (split/kernel.h), whose fields are constants in it; the copy ANY reads the fields
  * of a row as it runs, and is a fifth slower. `alone`: blocks of ASCII have a loop of their own. `ahead`: of the other
- * blocks, too, the masks are made before the rules of the block before. `write_few`: the faster way to write the starts of
- * a short text. */
+ * blocks, too, the masks are made before the rules of the block before. */
 #define RULES_ANY t->rules
-#define GRID_COPY(set, copy, fields, level, target, alone, ahead, write, write_few) \
+#define GRID_COPY(set, copy, fields, level, target, alone, ahead, write) \
     target __attribute__((noinline)) \
     static int grid_last_##set##_##level(const KernelTables *t, const uint8_t *p, int size, GridState *s, GridStarts *found) { \
         return grid_last_by(t, RULES_##set, narrow_##level, wide_##level, p, size, s, found); \
     } \
-    target static int grid_only_##set##_##level(const KernelTables *t, const uint8_t *p, int size, uint32_t *starts) { \
-        return grid_only_by(t, RULES_##set, narrow_##level, wide_##level, write_few, p, size, starts); \
+    target static int grid_only_##set##_##level(const KernelTables *t, const uint8_t *p, int size, uint64_t *ends) { \
+        return grid_only_by(t, RULES_##set, narrow_##level, wide_##level, grid_last_##set##_##level, p, size, ends); \
     } \
     target __attribute__((noinline)) \
     static int grid_plain_##set##_##level(const KernelTables *t, const uint8_t *p, uint32_t stop, int final, int full, \
@@ -44,18 +43,18 @@
 #define KERNEL_ANY(set, copy, fields, level) KERNEL(set, ANY, fields, level)
 #define skip_run_avx512 skip_run_avx2 /* AVX-512 would not make it faster */
 /* `COPY` makes the copies of the rows that have one, `OF` names the functions of a row. */
-#define GRID_LEVEL(level, target, alone, ahead, write, write_few, COPY, OF) \
-    RULE_ROWS(COPY, NO_COPY, level, target, alone, ahead, write, write_few) \
-    target static int matrix_only_##level(const KernelTables *t, const uint8_t *p, int size, uint32_t *starts) { \
-        return matrix_only_by(t, matrix_##level, write, p, size, starts); \
+#define GRID_LEVEL(level, target, alone, ahead, write, COPY, OF) \
+    RULE_ROWS(COPY, NO_COPY, level, target, alone, ahead, write) \
+    target static int matrix_only_##level(const KernelTables *t, const uint8_t *p, int size, uint64_t *ends) { \
+        return matrix_only_by(t, matrix_##level, p, size, ends); \
     } \
     target static void matrix_run_##level(const KernelTables *t, const uint8_t *p, uint32_t stop, int final, int full, \
                                           GridRun *run) { \
         matrix_run_by(t, matrix_##level, write, p, stop, final, full, run); \
     } \
-    target static int shuffle_only_##level(const KernelTables *t, const uint8_t *p, int size, uint32_t *starts) { \
-        return t->shuffles->shift == 4 ? shuffle_only_by(t, 4, shuffle_##level, write, p, size, starts) \
-                                       : shuffle_only_by(t, 5, shuffle_##level, write, p, size, starts); \
+    target static int shuffle_only_##level(const KernelTables *t, const uint8_t *p, int size, uint64_t *ends) { \
+        return t->shuffles->shift == 4 ? shuffle_only_by(t, 4, shuffle_##level, p, size, ends) \
+                                       : shuffle_only_by(t, 5, shuffle_##level, p, size, ends); \
     } \
     target static void shuffle_run_##level(const KernelTables *t, const uint8_t *p, uint32_t stop, int final, int full, \
                                            GridRun *run) { \
@@ -69,12 +68,12 @@
         [RULES_SHUFFLES] = {shuffle_run_##level, shuffle_only_##level}};
 
 #ifdef DSTOK_X86 /* few processors have no AVX2: for them, one copy for all rows keeps the module small */
-GRID_COPY(ANY, ANY, (), 16, , 0, 0, grid_write, grid_write)
-GRID_LEVEL(16, , 0, 0, grid_write, grid_write, NO_COPY, KERNEL_ANY)
-GRID_LEVEL(avx2, SIMD_AVX2, 1, 0, grid_write_avx2, grid_write, GRID_COPY, KERNEL)
-GRID_LEVEL(avx512, SIMD_AVX512, 1, 1, grid_write_avx512, grid_write_avx512, GRID_COPY, KERNEL)
+GRID_COPY(ANY, ANY, (), 16, , 0, 0, grid_write)
+GRID_LEVEL(16, , 0, 0, grid_write, NO_COPY, KERNEL_ANY)
+GRID_LEVEL(avx2, SIMD_AVX2, 1, 0, grid_write_avx2, GRID_COPY, KERNEL)
+GRID_LEVEL(avx512, SIMD_AVX512, 1, 1, grid_write_avx512, GRID_COPY, KERNEL)
 #else
-GRID_LEVEL(16, , 0, 0, grid_write, grid_write, GRID_COPY, KERNEL)
+GRID_LEVEL(16, , 0, 0, grid_write, GRID_COPY, KERNEL)
 #endif
 
 /* The instructions that the compiler may use by default: on aarch64 NEON. */
@@ -100,7 +99,7 @@ static const Implementation IMPLEMENTATIONS[] = {
     {.name = DEFAULT_NAME, .grid = GRID_16, DEFAULT_STAGES},
 #ifdef DSTOK_X86
     {.name = "avx2", .vectors = VECTORS_AVX2, .grid = GRID_avx2, .probe = probe_avx2, .transcode = utf8_transcode_avx2, AVX2_STAGES},
-    {.name = "avx512", .vectors = VECTORS_AVX2 | VECTORS_AVX512, .grid = GRID_avx512, .probe = probe_avx512, .transcode = utf8_transcode_avx512, .widen = utf8_widen_avx512,
+    {.name = "avx512", .vectors = VECTORS_AVX2 | VECTORS_AVX512, .copy = copy_avx512, .grid = GRID_avx512, .probe = probe_avx512, .transcode = utf8_transcode_avx512, .widen = utf8_widen_avx512,
      AVX2_STAGES},
 #endif
 };

@@ -31,7 +31,6 @@ cdef extern from "split/grid.h":
         GRID_LOOK
 
 cdef enum:
-    BLOCK = 64               # bytes that the kernel decides at once
     PATIENCE = 512           # bytes that the automaton reads where shuffles give up
     COPY_WHOLE_MAX = 1 << 12  # bytes of a text that is copied as a whole
     LEAST_CUTTABLE = 0xE3    # a cuttable character begins with at least this byte; bytes after a first one are less
@@ -242,8 +241,6 @@ cdef class Finder:
         cdef GridRun run
         if self.apart:
             return -1
-        if 0 < length < BLOCK:
-            return self.only_grid(&self.kernel, text, length, starts)
         memset(&run, 0, sizeof(run))
         run.starts = starts
         starts[0] = 0

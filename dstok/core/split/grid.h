@@ -81,7 +81,7 @@ GRID_INLINE int grid_block(int rules, GridText x, GridMasks *m, GridState *s, Gr
     return rules_of_runs(rules) ? runs_block(rules, &x, m, s, found) : words_block(rules, &x, m, s, found);
 }
 
-/* Decides the last block, of fewer than 64 bytes. It is not inlined. */
+/* Decides the last block, of fewer than 64 bytes, or one of 64 in a text that ends after `size`. It is not inlined. */
 typedef int (*GridLast)(const KernelTables *t, const uint8_t *p, int size, GridState *s, GridStarts *found);
 /* The masks of ASCII, and those of the other characters. */
 typedef void (*GridNarrow)(const KernelTables *t, int rules, const uint8_t *p, uint64_t text, GridMasks *m);
@@ -89,32 +89,36 @@ typedef void (*GridWide)(const KernelTables *t, int rules, const uint8_t *p, uin
 
 GRID_INLINE int grid_last_by(const KernelTables *t, int rules, GridNarrow narrow, GridWide wide, const uint8_t *p,
                              int size, GridState *s, GridStarts *found) {
-    uint64_t text = (1ull << size) - 1;
+    uint64_t text = size < 64 ? (1ull << size) - 1 : ~0ull;
     GridMasks m;
     narrow(t, rules, p, text, &m);
     if (m.wide)
         wide(t, rules, p, text, s->before, &m);
-    return grid_block(rules, (GridText){p, p + size, 1, text, 0, kernel_own(t, rules)}, &m, s, found);
+    return grid_block(rules, (GridText){p, p + size, 1, text, size >= 64, kernel_own(t, rules)}, &m, s, found);
 }
 
-/* Writes the starts of a whole text, that at 0 and those `later`, and its end; returns the number of pieces. */
-GRID_INLINE int grid_all(GridWrite write, uint64_t later, int size, uint32_t *starts) {
-    int pieces = __builtin_popcountll(later) + 1;
-    starts[0] = 0;
-    write(later, 0, starts + 1);
-    starts[pieces] = (uint32_t)size;
-    return pieces;
-}
-
-/* Writes the starts of a whole text of 1 to 63 bytes, and its end; returns the number of pieces, or -1 if the rules do
- * not settle it. The state is zeros before the text, and nobody needs it after: the compiler drops what makes it. */
-GRID_INLINE int grid_only_by(const KernelTables *t, int rules, GridNarrow narrow, GridWide wide, GridWrite write,
-                             const uint8_t *p, int size, uint32_t *starts) {
+/* Finds where the pieces of a whole text end: of "Hi  all" bits 2, 3 and 7 of ends[0] are set. Returns the bytes of the
+ * first block. A text of 64 bytes and more may have two: then ends[1] has the bits of the second. Returns 0 if the rules
+ * do not settle the text in two blocks. The state is zeros before the text, and nobody needs it after one block: the compiler
+ * drops what makes it. */
+GRID_INLINE int grid_only_by(const KernelTables *t, int rules, GridNarrow narrow, GridWide wide, GridLast last,
+                             const uint8_t *p, int size, uint64_t *ends) {
     GridState s = {0};
     GridStarts found = {0};
-    if (__builtin_expect(grid_last_by(t, rules, narrow, wide, p, size, &s, &found) < size, 0))
-        return -1;
-    return grid_all(write, found.starts & ~1ull, size, starts);
+    if (size < 64) {
+        if (__builtin_expect(grid_last_by(t, rules, narrow, wide, p, size, &s, &found) < size, 0))
+            return 0;
+        ends[0] = (found.starts & ~1ull) | 1ull << size;
+        return size;
+    }
+    int whole = last(t, p, size, &s, &found), left = size - whole;
+    if (!whole || left >= 64)
+        return 0;
+    ends[0] = found.starts & ~1ull;
+    if (__builtin_expect(last(t, p + whole, left, &s, &found) < left, 0))
+        return 0;
+    ends[1] = found.starts | 1ull << left;
+    return whole;
 }
 
 /* The starts found so far, and how far the text is decided. `fresh` has no bit for a start that is there already. */
@@ -267,12 +271,13 @@ GRID_INLINE void matrix_run_by(const KernelTables *t, MatrixBlock block, GridWri
     grid_leave(RULES_MATRIX, stop, final, end, run);
 }
 
-/* Does what `grid_only_by` does, by a matrix. */
-GRID_INLINE int matrix_only_by(const KernelTables *t, MatrixBlock block, GridWrite write, const uint8_t *p, int size,
-                               uint32_t *starts) {
+/* Does what `grid_only_by` does, by a matrix, in one block. */
+GRID_INLINE int matrix_only_by(const KernelTables *t, MatrixBlock block, const uint8_t *p, int size, uint64_t *ends) {
     int decided;
-    uint64_t text = (1ull << size) - 1;
-    return grid_all(write, block(t, p, text, &decided) & text & ~1ull, size, starts);
+    if (size >= 64)
+        return 0;
+    ends[0] = (block(t, p, (1ull << size) - 1, &decided) & ((1ull << size) - 2)) | 1ull << size;
+    return size;
 }
 
 /* Finds the starts in a block; returns the bytes decided: all of them if the text ends there (`last`), or 0. */
@@ -343,13 +348,16 @@ GRID_INLINE void shuffle_run_by(const KernelTables *t, int shift, ShuffleBlock b
     grid_leave(RULES_SHUFFLES, stop, final, end, run);
 }
 
-/* Does what `grid_only_by` does, by shuffles. */
-GRID_INLINE int shuffle_only_by(const KernelTables *t, int shift, ShuffleBlock block, GridWrite write, const uint8_t *p,
-                                int size, uint32_t *starts) {
+/* Does what `grid_only_by` does, by shuffles, in one block. */
+GRID_INLINE int shuffle_only_by(const KernelTables *t, int shift, ShuffleBlock block, const uint8_t *p, int size,
+                                uint64_t *ends) {
     ShuffleState state = {0};
     ShuffleStarts found;
+    if (size >= 64)
+        return 0;
     block(t, shift, p, (1ull << size) - 1, 1, &state, &found);
-    return grid_all(write, found.starts & ~1ull & ((1ull << size) - 1), size, starts);
+    ends[0] = (found.starts & ((1ull << size) - 2)) | 1ull << size;
+    return size;
 }
 
 #endif

@@ -135,6 +135,15 @@ static const uint8_t V_SECOND_HIGH[16] = {
 
 #ifdef DSTOK_X86
 
+/* No load of the copy waits for two stores, as after memcpy, nor is there a branch on the size below 64. */
+SIMD_AVX512
+static void copy_avx512(uint8_t *out, const uint8_t *data, ptrdiff_t size) {
+    for (ptrdiff_t at = 0; at < size; at += 64) {
+        __mmask64 text = size - at < 64 ? (1ull << (size - at)) - 1 : ~0ull;
+        _mm512_storeu_si512(out + at, _mm512_maskz_loadu_epi8(text, data + at));
+    }
+}
+
 /* Sixteen code points as UTF-8; 0 if a surrogate is among them. Writes 64 bytes; the returned number counts. */
 SIMD_AVX512
 static inline int utf8_sixteen(const uint8_t *units, int kind, uint8_t *out) {
