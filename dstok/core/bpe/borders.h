@@ -43,7 +43,7 @@ typedef struct Borders {
     const uint8_t *blob;
     Signature *signatures; /* by token */
     Spine *spines;
-    uint32_t joined[0x10000 / 32]; /* a bit for each pair of bytes that stand side by side in a token */
+    uint8_t joined[0x10000]; /* by pair of bytes: whether they stand side by side in a token */
     uint8_t trails[256];           /* by byte: whether a space merges with a space before, and not first with this byte */
     KernelTables words; /* of the rules that cut long pieces, and their kernel */
     GridRunFunction cut;
@@ -59,9 +59,7 @@ static inline uint32_t border_two(const uint8_t *text) {
 }
 
 /* Whether a merge may cross the border at `text`, whatever its tokens are. */
-static inline uint32_t border_joined(const Borders *t, const uint8_t *text) {
-    return t->joined[border_two(text) >> 5] >> (border_two(text) & 31) & 1;
-}
+static inline int border_joined(const Borders *t, const uint8_t *text) { return t->joined[border_two(text)]; }
 
 /* The number of the bit of a right side. Most merges join symbols of a few kinds, and hardly ever a letter and a space:
  * each kind of first byte has bits of its own. */
@@ -73,62 +71,48 @@ static inline uint8_t border_bit(uint32_t token, uint8_t byte) {
 #undef BITS
 }
 
-/* A token while the signatures are made: facts of the symbols inside it, and of the token itself. */
-typedef struct {
-    Signature inner, own;
-} Making;
-
 /* Makes the signatures and spines of `ids` tokens; NULL if memory is out. One pass over the merges, by rank: what a
  * token inherits from its sides, and the bits of merges with a lower rank, are there when its own merge comes. */
 static inline Borders *borders_new(const PairTable *pairs, const StartTable *start, const uint32_t *starts,
                                    const uint8_t *blob, int64_t ids) {
     int64_t slots = 1ll << (32 - pairs->slot_shift), merges = 0;
-    size_t size = huge_rounded(sizeof(Borders) + (size_t)ids * (sizeof(Signature) + sizeof(Spine)));
-    size_t more = huge_rounded((size_t)ids * (sizeof(Making) + 1) + (size_t)slots * sizeof(uint64_t));
+    size_t size = huge_rounded(sizeof(Borders) + (size_t)ids * (sizeof(Signature) + sizeof(Spine) + 1));
     Borders *t = huge_zeroed(size);
-    Making *making = huge_zeroed(more);
-    if (t && making) {
-        uint64_t *by_rank = (uint64_t *)(making + ids);
-        uint8_t *bits = (uint8_t *)(by_rank + slots);
-        t->size = size;
-        t->pairs = pairs;
-        t->start = start;
-        t->starts = starts;
-        t->blob = blob;
-        t->signatures = (Signature *)(t + 1);
-        t->spines = (Spine *)(t->signatures + ids);
-        for (int64_t i = 0; i < ids && starts[i] < starts[ids]; i++) {
-            bits[i] = border_bit((uint32_t)i, blob[starts[i]]);
-            for (uint32_t at = starts[i] + 1; at < starts[i + 1]; at++)
-                t->joined[border_two(blob + at) >> 5] |= 1u << (border_two(blob + at) & 31);
-        }
-        for (int64_t i = 0; i < slots; i++)
-            if (~pairs->slots[i]) {
-                by_rank[pairs->slots[i] & NO_RANK] = pairs->slots[i] >> RANK_BITS;
-                merges++;
-            }
-        for (uint32_t rank = 0; rank < merges; rank++) {
-            uint64_t ahead = by_rank[rank + AHEAD_RANKS < merges ? rank + AHEAD_RANKS : rank];
-            __builtin_prefetch(making + (ahead >> ID_BITS));
-            __builtin_prefetch(making + (ahead & ((1 << ID_BITS) - 1)));
-            uint32_t left = (uint32_t)(by_rank[rank] >> ID_BITS), made = pair_merged(pairs, rank);
-            uint32_t right = (uint32_t)by_rank[rank] & ((1 << ID_BITS) - 1);
-            uint64_t bit = 1ull << bits[right];
-            t->spines[made] = (Spine){left, right, rank + 1};
-            making[made].inner.after = making[right].inner.after | making[right].own.after;
-            making[right].own.before = bit; /* of equal ranks the merge across is further left */
-            making[made].inner.before = making[left].inner.before | making[left].own.before;
-            making[left].own.after |= bit;
-        }
-        for (int64_t i = 0; i < ids; i++) {
-            t->signatures[i].after = making[i].inner.after | making[i].own.after;
-            t->signatures[i].before = making[i].inner.before | making[i].own.before;
-        }
-    } else {
-        huge_free(t, size);
-        t = NULL;
+    if (!t)
+        return NULL;
+    t->size = size;
+    t->pairs = pairs;
+    t->start = start;
+    t->starts = starts;
+    t->blob = blob;
+    t->signatures = (Signature *)(t + 1);
+    t->spines = (Spine *)(t->signatures + ids);
+    uint8_t *bits = (uint8_t *)(t->spines + ids);
+    for (int64_t i = 0; i < ids && starts[i] < starts[ids]; i++) {
+        bits[i] = border_bit((uint32_t)i, blob[starts[i]]);
+        for (uint32_t at = starts[i] + 1; at < starts[i + 1]; at++)
+            t->joined[border_two(blob + at)] = 1;
     }
-    huge_free(making, more);
+    for (int64_t i = 0; i < slots; i++)
+        if (~pairs->slots[i]) {
+            uint32_t rank = pairs->slots[i] & NO_RANK, right = pairs->slots[i] >> RANK_BITS & ((1 << ID_BITS) - 1);
+            uint32_t left = (uint32_t)(pairs->slots[i] >> (RANK_BITS + ID_BITS));
+            t->spines[pair_merged(pairs, rank)] = (Spine){left, right, rank + 1};
+            merges++;
+        }
+    for (uint32_t rank = 0; rank < merges; rank++) {
+        const Spine *ahead = t->spines + pair_merged(pairs, rank + AHEAD_RANKS < merges ? rank + AHEAD_RANKS : rank);
+        __builtin_prefetch(t->signatures + ahead->left);
+        __builtin_prefetch(t->signatures + ahead->right);
+        uint32_t token = pair_merged(pairs, rank);
+        Signature *made = t->signatures + token, *left = t->signatures + t->spines[token].left;
+        Signature *right = t->signatures + t->spines[token].right;
+        uint64_t bit = 1ull << bits[t->spines[token].right];
+        made->after = right->after;
+        right->before |= bit; /* of equal ranks the merge across is further left */
+        made->before = left->before;
+        left->after |= bit;
+    }
     return t;
 }
 
@@ -184,24 +168,28 @@ static inline uint64_t *memory_line(uint64_t *memory, uint32_t a, uint32_t b) {
     return memory + (hash_second(key) >> (64 - MEMORY_LOG2)) * 4;
 }
 
-/* Whether the memory says that the border holds. */
-static inline int border_remembered(uint64_t *memory, uint32_t a, uint32_t b) {
+/* What the memory has for a pair: 0 if the border holds, or ids, and their number in the two low bits; else BORDER_NEW. */
+#define BORDER_NEW (~0ull)
+static inline uint64_t border_known(uint64_t *memory, uint32_t a, uint32_t b) {
     uint64_t key = (uint64_t)a << ID_BITS | b | 1ull << 63, *line = memory_line(memory, a, b);
-    return ((line[0] == key) & !line[1]) | ((line[2] == key) & !line[3]);
+    return line[0] == key ? line[1] : line[2] == key ? line[3] : BORDER_NEW;
+}
+
+static inline uint32_t border_id(uint64_t value, int i) {
+    return (uint32_t)(value >> (2 + ID_BITS * i)) & ((1 << ID_BITS) - 1);
 }
 
 /* Writes the ids of the bytes of a and b, if the border does not hold; returns their number, 0 if it holds, -1 if both
  * are too long to be merged here. */
 static inline int border_ids(const Borders *t, uint64_t *memory, uint32_t a, uint32_t b, uint32_t *ids,
                              int64_t *spent) {
-    uint64_t key = (uint64_t)a << ID_BITS | b | 1ull << 63, *line = memory_line(memory, a, b), value;
-    uint32_t left = t->starts[a + 1] - t->starts[a], right = t->starts[b + 1] - t->starts[b];
-    if (line[0] == key || line[2] == key) {
-        value = line[0] == key ? line[1] : line[3];
+    uint64_t value = border_known(memory, a, b), *line = memory_line(memory, a, b);
+    if (value != BORDER_NEW) {
         for (int i = 0; i < 3; i++)
-            ids[i] = (uint32_t)(value >> (2 + ID_BITS * i)) & ((1 << ID_BITS) - 1);
+            ids[i] = border_id(value, i);
         return value & 3;
     }
+    uint32_t left = t->starts[a + 1] - t->starts[a], right = t->starts[b + 1] - t->starts[b];
     *spent += left + right;
     int found = border_walk(t, a, b, ids), count = found == BORDER_JOINS;
     if (found == BORDER_FAILS) {
@@ -219,7 +207,7 @@ static inline int border_ids(const Borders *t, uint64_t *memory, uint32_t a, uin
         value |= (uint64_t)ids[i] << (2 + ID_BITS * i);
     line[2] = line[0];
     line[3] = line[1];
-    line[0] = key;
+    line[0] = (uint64_t)a << ID_BITS | b | 1ull << 63;
     line[1] = value;
     return count;
 }

@@ -58,12 +58,11 @@ cdef extern from "encode/soft_cuts.h":
     void soft_asks(
         const Borders *t, uint64_t *memory, const PieceTable *table, const uint32_t *side, const uint64_t *values,
         uint32_t before, SoftWords *words) noexcept nogil
-    const uint32_t *soft_ids(
-        const PieceTable *table, const uint32_t *side, uint64_t value, uint32_t *few, uint32_t *count) noexcept nogil
 
 cdef enum:
     LEAST_STRIPS = 3         # missed pieces: merging fewer one by one is faster
     FEW_BYTES = 6            # a piece, on average: below it hardly any are long
+    LOOKS = 64               # pieces of a chunk whose length is looked at
     WORK = 1 << 14           # bytes of long pieces: merging so many takes as long as making the tables of borders
     SPENT = 8                # bytes that the borders of a piece may read, for each of its bytes
     LEAST_SPENT = 256
@@ -405,27 +404,27 @@ cdef void emit(IdSink run, int at, int stop) noexcept nogil:
 
 
 cdef bint is_long(const Chunk *chunk) noexcept nogil:
-    """Tell whether pieces that have no key are half of the text of a chunk. One with a space counts twice."""
+    """Tell whether pieces that have no key are half of a sample of a chunk. One with a space counts twice."""
     cdef const uint8_t *text = chunk.text + chunk.origin
-    cdef uint32_t span = chunk.starts[chunk.pieces] - chunk.starts[0], length, longs = 0
-    cdef int i
-    if span < FEW_BYTES * <uint32_t>chunk.pieces:
+    cdef uint32_t start, length, span = 0, longs = 0
+    cdef int i = 0
+    if chunk.starts[chunk.pieces] - chunk.starts[0] < FEW_BYTES * <uint32_t>chunk.pieces:
         return False
-    for i in range(chunk.pieces):
-        length = chunk.starts[i + 1] - chunk.starts[i]
-        longs += length if length > KEY24_MAX else 0
-    for i in range(chunk.pieces if 4 * longs > span else 0):
-        length = chunk.starts[i + 1] - chunk.starts[i]
-        if length > KEY24_MAX and memchr(text + chunk.starts[i] + 1, 0x20, length - 1) != NULL:
-            longs += length
+    while i < chunk.pieces:
+        start, length = chunk.starts[i], chunk.starts[i + 1] - chunk.starts[i]
+        span += length
+        if length > KEY24_MAX:
+            longs += 2 * length if memchr(text + start + 1, 0x20, length - 1) != NULL else length
+        i += 1 + chunk.pieces // LOOKS
     return 2 * longs > span
 
 
 cdef bint opens_borders(IdSink run, BPE bpe, uint64_t least) noexcept nogil:
-    """Tell whether long pieces may be cut softly. Makes the tables once `least` bytes of them have been merged."""
+    """Tell whether long pieces may be cut softly. Makes the tables if `least` bytes of them are merged or here."""
     cdef Borders *made
     if borders_made(&bpe.borders) == NULL:
-        if run.scratch.work < least or not bpe.merges_all or not bpe.monotone or bpe.start.wide.ids != NULL:
+        if run.scratch.work + run.chunk.starts[run.chunk.pieces] < least or not bpe.merges_all or not bpe.monotone or (
+                bpe.start.wide.ids != NULL):
             return False
         made = borders_new(&bpe.pairs, &bpe.start, bpe.starts, bpe.blob, bpe.size)
         if made == NULL:
@@ -490,10 +489,8 @@ cdef void join_words(IdSink run, Joint *joint, SoftWords *words) noexcept nogil:
     """
     cdef const uint32_t *starts = words.starts
     cdef Ids *out = &run.out.ids
-    cdef uint32_t few[3]
-    cdef uint32_t count
-    cdef const uint32_t *ids
-    cdef int i, done = 0, word, first
+    cdef uint32_t ids[CHUNK_ROOM]  # of a word
+    cdef int i, done = 0, word, first, count
     cdef Py_ssize_t found
     if not run.reserve_ids(words.count * KEY24_MAX + run.side_used + 2 * PENDING + 4):
         return
@@ -516,8 +513,8 @@ cdef void join_words(IdSink run, Joint *joint, SoftWords *words) noexcept nogil:
         emit(run, done, word)
         done = word
         while done < words.count and (done == word or starts[done] < joint.starts[joint.piece + 1]):
-            ids = soft_ids(&run.table, run.side, run.values[done], few, &count)
-            found = border_append(run.bpe.borders, run.memory, out.data, joint.floor, out.count, ids, <int>count,
+            count = <int>(piece_emit(run.level, &run.table, run.side, run.values, done, done + 1, ids) - ids)
+            found = border_append(run.bpe.borders, run.memory, out.data, joint.floor, out.count, ids, count,
                                   &joint.spent, joint.most)
             if found < 0:
                 merge_whole(run, joint)

@@ -1,9 +1,9 @@
 /* Soft cuts: long pieces cut into words by rules that know nothing of the model's pattern.
  *
  * In: the starts of pieces. Out: the starts of words: those of the pieces, and those that the rules find in the same
- * text; a word has at most MIDDLE bytes. Invariant: any cuts are right, since each border between words is checked
- * (bpe/borders.h). The rules are those that cut inside the fewest tokens. Example: V3's rules cut the piece "to be, or"
- * into "to", " be", "," and " or". */
+ * text; a word has at most MIDDLE bytes, or it is a run of one byte, of KEY252_MAX at most. Invariant: any cuts are
+ * right, since each border between words is checked (bpe/borders.h). The rules are those that cut inside the fewest
+ * tokens. Example: V3's rules cut the piece "to be, or" into "to", " be", "," and " or". */
 #ifndef DSTOK_SOFT_CUTS_H
 #define DSTOK_SOFT_CUTS_H
 
@@ -11,7 +11,8 @@
 #include "bpe/piece_cache.h"
 #include "split/grid.h"
 
-enum { SAMPLE = 64, SOFT = CHUNK / 4 * 3 }; /* one token in so many is tried; words that the rules cut at once */
+enum { SAMPLE = 64, SOFT = CHUNK / 4 * 3, WINDOW = 4096 }; /* one token in so many is tried; words and bytes at once */
+_Static_assert(SOFT + 64 + WINDOW / (MIDDLE - 3) < CHUNK_ROOM, "the words of a window");
 
 /* Sets the kinds of characters beyond ASCII: they are letters, but for the signs among which most texts have their
  * punctuation. */
@@ -50,101 +51,96 @@ static inline void soft_choose(Borders *t, const Implementation *level, int64_t 
         }
     }
     kernel_open(&t->words, best, &kind, 1);
-    t->cut = level->grid[best].run;
+    t->cut = best == RULES_NONE ? NULL : level->grid[RULES_TWOS].run; /* the copy ANY */
 }
 
+typedef uint32_t Four __attribute__((vector_size(16), aligned(4), may_alias));
+
 /* Words of a chunk: their starts, and the end of the last one; the numbers of those whose border with the word before may
- * not hold; and how many more words there may be than the rules cut. */
+ * not hold. */
 typedef struct {
     uint32_t *starts;
     uint16_t *asked;
-    int count, asks, room;
+    int count, asks;
 } SoftWords;
 
-/* Adds a start, and others before it, so that each word has a key in the piece table; returns 0 if there is no room for
- * them. `soft`: the border is asked, unless no token has its bytes side by side. */
-static inline int soft_add(const Borders *t, const uint8_t *text, uint32_t start, int soft, SoftWords *w) {
-    uint32_t cut = w->starts[w->count];
-    while (__builtin_expect(start - cut > MIDDLE, 0)) {
-        for (cut += MIDDLE; (text[cut] & 0xC0) == 0x80;)
+/* Cuts words that have no key in the piece table, but for runs of one byte, which have long tokens. */
+static inline void soft_shorten(const uint8_t *text, SoftWords *w) {
+    for (int i = 0; i < w->count; i++) {
+        uint32_t *start = w->starts + i, cut = *start + MIDDLE;
+        Four one = MIDDLE - (*(Four *)(start + 1) - *(Four *)start);
+        Four all = one | (MIDDLE - (*(Four *)(start + 5) - *(Four *)(start + 4)));
+        int calm = !((all[0] | all[1] | all[2] | all[3]) >> 31); /* none of eight words is long */
+        i += calm ? 7 : 0;
+        if (calm || start[1] <= cut || (start[1] - *start <= KEY252_MAX &&
+                                        !memcmp(text + *start, text + *start + 1, start[1] - *start - 1)))
+            continue;
+        while ((text[cut] & 0xC0) == 0x80)
             cut--;
-        if (!w->room--)
-            return 0;
-        w->starts[++w->count] = cut;
-        w->asked[w->asks++] = (uint16_t)w->count;
+        memmove(start + 2, start + 1, (size_t)(w->count++ - i) * sizeof(*start));
+        start[1] = cut;
     }
-    w->starts[++w->count] = start;
-    w->asked[w->asks] = (uint16_t)w->count;
-    w->asks += soft && border_joined(t, text + start);
-    return 1;
 }
 
-/* Moves the starts that are asked and stand between two blanks, if these merge before the second one merges with what
- * follows. Most rules let the last blank lead a word. */
-static inline void soft_move(const Borders *t, const uint8_t *text, SoftWords *w) {
-    int size = w->asks;
-    w->asks = 0;
+/* Lists the words whose border with the word before may be crossed by a merge, unless it is that of a piece (`hard`, a bit
+ * for each place from `origin` on). A border between two blanks is moved by one if these merge before the second one
+ * merges with what follows: most rules let the last blank lead a word. */
+static inline void soft_list(const Borders *t, const uint8_t *text, const uint64_t *hard, uint32_t origin, int first,
+                             SoftWords *w) {
+    uint32_t *starts = w->starts;
+    uint16_t joined[CHUNK_ROOM], blanks[CHUNK_ROOM];
+    int size = first, moves = 0;
+    joined[0] = w->asks = 0;
+    for (int i = 1; i < w->count; i++) {
+        joined[size] = (uint16_t)i;
+        size += border_joined(t, text + starts[i]);
+    }
     for (int i = 0; i < size; i++) {
-        int word = w->asked[i];
-        uint32_t *start = w->starts + word, two = border_two(text + *start);
-        *start += ((two == 0x2020) | (two == 0x0909)) & t->trails[text[*start + 1]] & (word && *start + 1 < start[1]) &
-                  (word && *start - start[-1] < MIDDLE);
-        w->asked[w->asks] = (uint16_t)word;
-        w->asks += border_joined(t, text + *start);
+        uint32_t start = starts[joined[i]], two = border_two(text + start);
+        w->asked[w->asks] = blanks[moves] = joined[i];
+        int soft = ~hard[(start - origin) >> 6] >> (start & 63) & 1;
+        w->asks += soft;
+        moves += soft & ((two == 0x2020) | (two == 0x0909));
+    }
+    for (int i = 0; i < moves; i++) {
+        uint32_t *start = starts + blanks[i];
+        *start += blanks[i] && t->trails[text[*start + 1]] && *start + 1 < start[1];
     }
 }
 
 /* Finds up to CHUNK words from `at` on. `hard` has the starts of pieces from that one on that has `at`; the last piece
  * ends at `end`. */
 static inline void soft_words(const Borders *t, const uint8_t *text, const uint32_t *hard, uint32_t at, uint32_t end,
-                              SoftWords *words) {
-    uint32_t soft[CHUNK_ROOM + 64], last, start, stop;
-    GridRun run = {.starts = soft, .at = at};
-    SoftWords w = *words;
-    for (soft[0] = at;;) {
-        t->cut(&t->words, text, end, 1, SOFT, &run);
-        if (run.pieces >= SOFT || soft[run.pieces] == end)
+                              SoftWords *w) {
+    uint64_t bits[WINDOW / 64 + 3] = {0};
+    uint32_t stop = end - at > WINDOW ? at + WINDOW : end;
+    GridRun run = {.starts = w->starts, .at = at, .more = bits, .origin = at & ~63u};
+    w->starts[0] = at;
+    for (const uint32_t *next = hard + 1; *next < stop; next++)
+        bits[(*next - run.origin) >> 6] |= 1ull << (*next & 63);
+    while (t->cut(&t->words, text, stop, stop == end, SOFT, &run), run.pieces < SOFT && run.starts[run.pieces] < end) {
+        int over = stop < end && run.at + GRID_LOOK > stop;
+        if (run.starts[run.pieces] < run.at && !(over && run.pieces))
+            run.starts[++run.pieces] = run.at;
+        if (over)
             break;
-        /* A character that the rules do not settle is a word. */
-        if (soft[run.pieces] < run.at)
-            soft[++run.pieces] = run.at;
-        do
+        do /* a character that the rules do not settle is a word */
             run.at++;
         while (run.at < end && (text[run.at] & 0xC0) == 0x80);
-        soft[++run.pieces] = run.at;
+        run.starts[++run.pieces] = run.at;
         memset(&run.state, 0, sizeof(run.state));
-        if (run.at == end)
-            break;
     }
-    last = soft[run.pieces];
-    w.starts[0] = at;
-    w.asked[0] = w.count = 0;
-    w.asks = at > *hard++;
-    w.room = CHUNK - run.pieces;
-    for (const uint32_t *next = soft + 1;; hard++) {
-        stop = *hard < last ? *hard : last;
-        while ((start = *next) < stop && soft_add(t, text, start, 1, &w))
-            next++;
-        if (start < stop || (start > stop && !w.room--) || !soft_add(t, text, stop, 0, &w) || stop == last)
-            break;
-        next += start == stop;
-    }
-    w.asks -= w.asks && w.asked[w.asks - 1] == w.count; /* the end of the last word */
-    soft_move(t, text, &w);
-    *words = w;
-}
-
-/* The ids of a value, which may be `few`, and their number. */
-static inline const uint32_t *soft_ids(const PieceTable *table, const uint32_t *side, uint64_t value, uint32_t *few,
-                                       uint32_t *count) {
-    *count = (uint32_t)(piece_unpack(value, few) - few);
-    return *count ? few : piece_elsewhere(table, side, value, count);
+    w->count = run.pieces;
+    soft_shorten(text, w);
+    soft_list(t, text, bits, run.origin, at > *hard, w);
 }
 
 /* The first or the last id of a value. */
 static inline uint32_t soft_end(const PieceTable *table, const uint32_t *side, uint64_t value, int last) {
-    uint32_t few[3], count;
-    const uint32_t *ids = soft_ids(table, side, value, few, &count);
+    uint32_t count = value & 3;
+    if (__builtin_expect(count != 0, 1))
+        return value >> (8 + VALUE_ID_BITS * (last ? count - 1 : 0)) & ((1 << VALUE_ID_BITS) - 1);
+    const uint32_t *ids = piece_elsewhere(table, side, value, &count);
     return ids[last ? count - 1 : 0];
 }
 
@@ -162,18 +158,21 @@ static inline void soft_asks(const Borders *t, uint64_t *memory, const PieceTabl
         __builtin_prefetch(t->signatures + rights[i]);
     }
     for (int i = 0; i < size; i++) {
-        uint32_t a = lefts[left] = lefts[i], b = rights[left] = rights[i];
+        lefts[left] = lefts[i];
+        rights[left] = rights[i];
         w->asked[left] = w->asked[i];
-        if (border_asks(t, a, b)) {
-            __builtin_prefetch(memory_line(memory, a, b));
-            left++;
-        }
+        left += border_asks(t, lefts[i], rights[i]);
     }
+    for (int i = 0; i < left; i++)
+        __builtin_prefetch(memory_line(memory, lefts[i], rights[i]));
     size = left;
     left = 0;
     for (int i = 0; i < size; i++) {
+        uint64_t value = border_known(memory, lefts[i], rights[i]);
+        __builtin_prefetch(t->signatures + border_id(value, 0));
+        __builtin_prefetch(t->signatures + border_id(value, 1));
         w->asked[left] = w->asked[i];
-        left += !border_remembered(memory, lefts[i], rights[i]);
+        left += value != 0;
     }
     w->asks = left;
 }

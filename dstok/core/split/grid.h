@@ -74,6 +74,8 @@ struct GridRun {
     uint32_t *starts, *ends; /* the ends of pieces where some are dropped; else NULL */
     int pieces, anchor;
     uint32_t at; /* how far the text is decided */
+    const uint64_t *more; /* more starts, for the copy ANY: a bit for each place from `origin` on; NULL: none */
+    uint32_t origin;
 };
 
 /* From class masks to starts, by a set of rules. Returns the bytes decided, or 0. */
@@ -126,10 +128,17 @@ typedef struct {
     uint32_t *starts, here;
     int count, anchor;
     uint64_t fresh;
+    const uint64_t *more;
+    uint32_t origin;
 } GridEnd;
 
 /* Appends the starts of a block that has decided `size` bytes. */
 GRID_INLINE void grid_append(int rules, GridWrite write, GridStarts found, int size, GridEnd *end) {
+    if (!__builtin_constant_p(rules) && end->more) {
+        uint32_t at = end->here - end->origin;
+        const uint64_t *more = end->more + (at >> 6);
+        found.starts |= (more[0] >> (at & 63) | more[1] << 1 << (~at & 63)) & ~(~0ull << size);
+    }
     found.starts &= end->fresh;
     end->fresh = ~0ull;
     write(found.starts, end->here, end->starts + end->count + 1);
@@ -143,7 +152,8 @@ GRID_INLINE void grid_append(int rules, GridWrite write, GridStarts found, int s
 }
 
 GRID_INLINE GridEnd grid_enter(const GridRun *run) {
-    return (GridEnd){run->starts, run->at, run->pieces, run->anchor, ~0ull << (run->at == run->starts[run->pieces])};
+    return (GridEnd){run->starts, run->at, run->pieces, run->anchor, ~0ull << (run->at == run->starts[run->pieces]),
+                     run->more, run->origin};
 }
 
 /* Adds the last piece where the text ends. */
@@ -298,7 +308,7 @@ GRID_INLINE void shuffle_append(uint64_t starts, uint64_t dropped, uint32_t *end
 
 typedef int64_t (*ShuffleSkip)(const Skip *skip, const uint8_t *text, int64_t at, int64_t stop);
 
-/* Decides calm bytes from `here` on, if there are as many as in a block; returns their number, or 0. */
+/* Decides calm bytes from `here` on, if there are as many as in a block; returns their number, 0, or -1 if some are. */
 GRID_INLINE int shuffle_calm(const Shuffles *h, ShuffleSkip skip, const uint8_t *p, uint32_t here, uint32_t stop,
                              ShuffleState *s, ShuffleStarts *found) {
     const uint8_t *x = p + here;
@@ -306,7 +316,7 @@ GRID_INLINE int shuffle_calm(const Shuffles *h, ShuffleSkip skip, const uint8_t 
         return 0;
     int64_t size = skip(&h->skip, p, here, stop) - here;
     if (size < 64)
-        return 0;
+        return -1;
     found->starts = found->anchors = h->right.starts[h->calm_side >> 3][s->left] >> (h->calm_side & 7) & 1;
     found->dropped = h->right.dropped[h->calm_side >> 3][s->left] >> (h->calm_side & 7) & 1;
     s->left = (uint8_t)h->calm;
@@ -318,17 +328,20 @@ GRID_INLINE void shuffle_run_by(const KernelTables *t, int shift, ShuffleBlock b
                                 const uint8_t *p, uint32_t stop, int final, int full, GridRun *run) {
     GridEnd end = grid_enter(run);
     ShuffleState state = run->shuffle;
+    int calm = t->shuffles->calm >= 0; /* whether a long run of calm bytes is likely */
     while (end.count < full && end.here < stop && (final || end.here + GRID_LOOK <= stop)) {
         uint32_t left = stop - end.here;
         int last = final && left <= 64;
         ShuffleStarts found;
         uint8_t before = state.left;
-        int size = t->shuffles->calm < 0 ? 0 : shuffle_calm(t->shuffles, skip, p, end.here, stop, &state, &found);
-        if (!size)
+        int size = calm ? shuffle_calm(t->shuffles, skip, p, end.here, stop, &state, &found) : 0;
+        calm &= size >= 0;
+        if (size <= 0)
             size = block(t, shift, p + end.here, left < 64 ? (1ull << left) - 1 : ~0ull, last, &state, &found);
         if (__builtin_expect(!size, 0))
             break;
         uint64_t decided = size < 64 ? ~0ull >> (64 - size) : ~0ull, starts = (found.starts & decided) | state.cut;
+        calm |= !starts & (t->shuffles->calm >= 0);
         if (starts & found.anchors) {
             run->from = end.here;
             run->left = before;
