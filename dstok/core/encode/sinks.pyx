@@ -46,8 +46,7 @@ cdef extern from *:
     void __builtin_prefetch(const void *) noexcept nogil
 
 cdef extern from "encode/soft_cuts.h":
-    void soft_flags(Borders *t) noexcept nogil
-    void soft_choose(Borders *t, const Implementation *level, int64_t ids) noexcept nogil
+    void soft_open(Borders *t, const Implementation *level) noexcept nogil
     ctypedef struct SoftWords:
         uint32_t *starts
         uint16_t *asked
@@ -429,9 +428,8 @@ cdef bint opens_borders(IdSink run, BPE bpe, uint64_t least) noexcept nogil:
         made = borders_new(&bpe.pairs, &bpe.start, bpe.starts, bpe.blob, bpe.size)
         if made == NULL:
             return False
-        soft_flags(made)
+        soft_open(made, run.level)
         open_pages(&made.words)
-        soft_choose(made, run.level, bpe.size)
         borders_put(&bpe.borders, made)
     if run.memory == NULL and bpe.borders.cut != NULL:
         run.memory = <uint64_t *>huge_zeroed(MEMORY_BYTES)

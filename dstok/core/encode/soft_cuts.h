@@ -2,8 +2,8 @@
  *
  * In: the starts of pieces. Out: the starts of words: those of the pieces, and those that the rules find in the same
  * text; a word has at most MIDDLE bytes, or it is a run of one byte, of KEY252_MAX at most. Invariant: any cuts are
- * right, since each border between words is checked (bpe/borders.h). The rules are those that cut inside the fewest
- * tokens. Example: V3's rules cut the piece "to be, or" into "to", " be", "," and " or". */
+ * right, since each border between words is checked (bpe/borders.h). The rules are V3's for every vocabulary: they cut
+ * the piece "to be, or" into "to", " be", "," and " or". */
 #ifndef DSTOK_SOFT_CUTS_H
 #define DSTOK_SOFT_CUTS_H
 
@@ -11,12 +11,13 @@
 #include "bpe/piece_cache.h"
 #include "split/grid.h"
 
-enum { SAMPLE = 64, SOFT = CHUNK / 4 * 3, WINDOW = 4096 }; /* one token in so many is tried; words and bytes at once */
+enum { SOFT = CHUNK / 4 * 3, WINDOW = 4096 }; /* words and bytes that are cut at once */
 _Static_assert(SOFT + 64 + WINDOW / (MIDDLE - 3) < CHUNK_ROOM, "the words of a window");
 
-/* Sets the kinds of characters beyond ASCII: they are letters, but for the signs among which most texts have their
+/* Makes the tables of the rules: characters beyond ASCII are letters, but for the signs among which most texts have their
  * punctuation. */
-static inline void soft_flags(Borders *t) {
+static inline void soft_open(Borders *t, const Implementation *level) {
+    const uint8_t kind = F_LETTER;
     memset(t->flags, F_LETTER, sizeof(t->flags));
     memset(t->flags + 0x2010, F_PUNCT, 0x60);
     memset(t->flags + 0x3000, F_PUNCT, 0x30);
@@ -27,31 +28,8 @@ static inline void soft_flags(Borders *t) {
     const uint32_t *bytes = t->start->bytes;
     for (int byte = 0; byte < 256; byte++)
         t->trails[byte] = pair_rank(t->pairs, bytes[' '], bytes[' ']) <= pair_rank(t->pairs, bytes[' '], bytes[byte]);
-}
-
-/* Takes the rules that cut inside the fewest of the `ids` tokens, if the level has any. */
-static inline void soft_choose(Borders *t, const Implementation *level, int64_t ids) {
-    const uint8_t kind = F_LETTER;
-    int64_t least = INT64_MAX;
-    int best = RULES_NONE;
-    for (int rules = RULES_NONE + 1; rules < RULES_MATRIX; rules++) {
-        uint64_t ends[2];
-        int64_t cut = 0;
-        if (!level->grid[rules].only)
-            continue;
-        kernel_open(&t->words, rules, &kind, 1);
-        for (int64_t i = 0; i < ids && t->starts[i] + GRID_LOOK < t->starts[ids] && cut < least; i += SAMPLE) {
-            uint32_t size = t->starts[i + 1] - t->starts[i];
-            if (size && size < 64)
-                cut += level->grid[rules].only(&t->words, t->blob + t->starts[i], (int)size, ends) && ends[0] & (ends[0] - 1);
-        }
-        if (cut < least) {
-            least = cut;
-            best = rules;
-        }
-    }
-    kernel_open(&t->words, best, &kind, 1);
-    t->cut = best == RULES_NONE ? NULL : level->grid[RULES_TWOS].run; /* the copy ANY */
+    kernel_open(&t->words, RULES_SOFT, &kind, 1);
+    t->cut = level->grid[RULES_SOFT].run;
 }
 
 typedef uint32_t Four __attribute__((vector_size(16), aligned(4), may_alias));

@@ -45,6 +45,7 @@
 /* `COPY` makes the copies of the rows that have one, `OF` names the functions of a row. */
 #define GRID_LEVEL(level, target, alone, ahead, write, COPY, OF) \
     RULE_ROWS(COPY, NO_COPY, level, target, alone, ahead, write) \
+    COPY(SOFT, SOFT, (), level, target, alone, ahead, write) \
     target static int matrix_only_##level(const KernelTables *t, const uint8_t *p, int size, uint64_t *ends) { \
         return matrix_only_by(t, matrix_##level, p, size, ends); \
     } \
@@ -64,7 +65,7 @@
             shuffle_run_by(t, 5, shuffle_##level, skip_run_##level, write, p, stop, final, full, run); \
     } \
     static const GridFunctions GRID_##level[RULES_COUNT] = { \
-        RULE_ROWS(OF, OF, level) [RULES_MATRIX] = {matrix_run_##level, matrix_only_##level}, \
+        RULE_ROWS(OF, OF, level) OF(SOFT, SOFT, (), level) [RULES_MATRIX] = {matrix_run_##level, matrix_only_##level}, \
         [RULES_SHUFFLES] = {shuffle_run_##level, shuffle_only_##level}};
 
 #ifdef DSTOK_X86 /* few processors have no AVX2: for them, one copy for all rows keeps the module small */

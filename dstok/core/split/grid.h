@@ -74,7 +74,7 @@ struct GridRun {
     uint32_t *starts, *ends; /* the ends of pieces where some are dropped; else NULL */
     int pieces, anchor;
     uint32_t at; /* how far the text is decided */
-    const uint64_t *more; /* more starts, for the copy ANY: a bit for each place from `origin` on; NULL: none */
+    const uint64_t *more; /* more starts, for RULES_SOFT: a bit for each place from `origin` on */
     uint32_t origin;
 };
 
@@ -134,7 +134,7 @@ typedef struct {
 
 /* Appends the starts of a block that has decided `size` bytes. */
 GRID_INLINE void grid_append(int rules, GridWrite write, GridStarts found, int size, GridEnd *end) {
-    if (!__builtin_constant_p(rules) && end->more) {
+    if (rules == RULES_SOFT) {
         uint32_t at = end->here - end->origin;
         const uint64_t *more = end->more + (at >> 6);
         found.starts |= (more[0] >> (at & 63) | more[1] << 1 << (~at & 63)) & ~(~0ull << size);
