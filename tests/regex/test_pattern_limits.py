@@ -31,7 +31,8 @@ from dstok.regex.parser import MAX_DEPTH, MAX_LENGTH, MAX_QUANTIFIERS
 
 CHILD = Path(__file__).parents[1] / "helpers" / "pattern_child.py"
 
-MANY = [chr(0x4E00 + 2 * i) for i in range(MAX_LENGTH)]  # no two adjacent: each its own range and class
+# No two are adjacent: each is a range and a class. Surrogates are no characters.
+MANY = [chr(0x4E00 + 2 * i + 0x800 * (2 * i >= 0xD800 - 0x4E00)) for i in range(MAX_LENGTH)]
 STATES = f"more than {LIMITS['NFA states']} NFA states"
 EDGES = f"more than {LIMITS['edges']} edges"
 VISITS = f"more than {LIMITS['steps']} steps during making the NFA deterministic"

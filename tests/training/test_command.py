@@ -269,10 +269,10 @@ def test_a_folder_of_others(inputs: Path, capsys: pytest.CaptureFixture[str]) ->
     ["report", "data/a.jsonl", "-m", "gpt-2", "--plot", "data/a.jsonl"]])
 def test_an_input_is_never_overwritten(words: list[str], inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("a.counts").write_text("counts")
-    before = written(inputs)
+    before = [path.read_bytes() for path in sorted(inputs.glob("**/*.*"))]
     run(*words, code=BAD)
     assert f"{words[-1]}: is both input and output" in capsys.readouterr().err
-    assert written(inputs) == before and Path("a.counts").read_text() == "counts"
+    assert [path.read_bytes() for path in sorted(inputs.glob("**/*.*"))] == before and Path("a.counts").read_text() == "counts"
 
 
 def test_memory_sizes() -> None:
