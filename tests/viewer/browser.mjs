@@ -93,6 +93,7 @@ const scenarios = {
     await page.route("**/start", async route => { await released; await route.continue(); });
     await page.reload();
     await page.fill("#text", "Hello");
+    await page.waitForTimeout(500); // what is typed is sent after 120 ms
     release();
     await page.waitForFunction(() => state.rows && state.source.header.ends[0] > 0);
     return { text: await page.inputValue("#text"), tokens: await tokens(page), faults: page.faults };

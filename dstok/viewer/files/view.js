@@ -166,6 +166,7 @@ function refuse(words) {
 
 // Sends the text; of several answers the last one counts.
 async function send() {
+  if (!state.most) return; // the server has not said yet what to begin with: then all is sent
   if (element("text").value.length > state.most) {
     refuse(`Expected at most ${grouped(state.most)} characters: dstok show and dstok dump take texts of any length.`);
     busy(false);
