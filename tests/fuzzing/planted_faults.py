@@ -113,7 +113,7 @@ def find(copy: Path, fault: Fault, seconds: float) -> tuple[str, str] | None:
 def refute(copy: Path, fault: Fault, seconds: float) -> tuple[str, str] | None:
     """The steps of `dstok prove` that fail, and the first of them in its words; None if all hold."""
     for model in fault.subjects:
-        ran = subprocess.run([sys.executable, "-m", "dstok", "prove", model, "--json"], cwd=copy, text=True, timeout=seconds,
+        ran = subprocess.run([sys.executable, "-m", "dstok", "prove", model, "--json"], cwd=copy.parent, text=True, timeout=seconds,
                              stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(copy / "lib")})
         if ran.returncode == 1:
             failed = [step for step in json.loads(ran.stdout) if step["faults"]]
