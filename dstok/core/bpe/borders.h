@@ -163,15 +163,18 @@ static inline int border_walk(const Borders *t, uint32_t a, uint32_t b, uint32_t
     }
 }
 
+/* The key of a pair in the memory; it is not 0. */
+static inline uint64_t memory_key(uint32_t a, uint32_t b) { return (uint64_t)a << ID_BITS | b | 1ull << 63; }
+
 static inline uint64_t *memory_line(uint64_t *memory, uint32_t a, uint32_t b) {
-    uint64_t key = (uint64_t)a << ID_BITS | b;
-    return memory + (hash_second(key) >> (64 - MEMORY_LOG2)) * 4;
+    return memory + (hash_second(memory_key(a, b)) >> (64 - MEMORY_LOG2)) * 4;
 }
 
-/* What the memory has for a pair: 0 if the border holds, or ids, and their number in the two low bits; else BORDER_NEW. */
 #define BORDER_NEW (~0ull)
+/* Returns BORDER_NEW for a pair that the memory lacks, 0 if the border of the pair holds; else the ids that replace the
+ * pair, above two bits for their number. */
 static inline uint64_t border_known(uint64_t *memory, uint32_t a, uint32_t b) {
-    uint64_t key = (uint64_t)a << ID_BITS | b | 1ull << 63, *line = memory_line(memory, a, b);
+    uint64_t key = memory_key(a, b), *line = memory_line(memory, a, b);
     return line[0] == key ? line[1] : line[2] == key ? line[3] : BORDER_NEW;
 }
 
@@ -207,7 +210,7 @@ static inline int border_ids(const Borders *t, uint64_t *memory, uint32_t a, uin
         value |= (uint64_t)ids[i] << (2 + ID_BITS * i);
     line[2] = line[0];
     line[3] = line[1];
-    line[0] = (uint64_t)a << ID_BITS | b | 1ull << 63;
+    line[0] = memory_key(a, b);
     line[1] = value;
     return count;
 }

@@ -138,8 +138,8 @@ static uint32_t *few_others(const PieceTable *t, const uint8_t *text, uint32_t l
     return value & 3 ? piece_unpack(value, out) : piece_from_ring(t, value, out);
 }
 
-/* Makes the function of a level by its steps: what a line has Found of a short key, of a long key; the value in it; and
- * `piece_unpack`. */
+/* Makes the function of a level by its steps: they look up a short key and a long key, take the value out of what is
+ * `Found`, and write its ids as `piece_unpack` does. */
 #define PROBE_FEW(name, target, Found, low, of_short, of_long, value_of, unpack) \
     target static int name(const PieceTable *t, const uint8_t *text, const uint64_t *ends, int whole, uint32_t *out) { \
         const PieceTable table = *t; /* the compiler need not read it back after each store */ \

@@ -226,7 +226,7 @@ static int emit_avx2(const uint64_t *values, int at, int pieces, uint32_t **out)
     return emit_portable(values, (int)(v - values), pieces, out);
 }
 
-/* What a line has found of a short key: the value, once or twice, in the halves. */
+/* Looks a short key up in its line; the result has the value in its lower half, or 0 if the line lacks the key. */
 SIMD_AVX2 __attribute__((always_inline))
 static inline __m128i short_avx2(const uint64_t *line, uint64_t key) {
     __m256i same = _mm256_cmpeq_epi64(_mm256_load_si256((const __m256i *)line), _mm256_set1_epi64x((long long)key));

@@ -154,9 +154,11 @@ static uint8_t kernel_kind(int rules, int b) {
     return (b > ' ' && b < 0x7F) || !(row->lead == LEAD_BLANK || rules_of_runs(rules)) ? A_PUNCT : 0;
 }
 
-/* The set whose fields count where the rows of a copy differ, in the copy of the kernel for `rules`. */
-static inline int kernel_own(const KernelTables *t, int rules) {
-    return rules == RULES_ONES || rules == RULES_THREES || rules == RULES_GPT2 ? t->rules : rules;
+#define NOT_SHARED(...)
+#define SHARED(set, copy_of, fields, copy) || (copy) == RULES_##copy_of
+/* The set whose fields count in a copy of the kernel: where several rows share the copy, the one that is open. */
+static inline int kernel_own(const KernelTables *t, int copy) {
+    return 0 RULE_ROWS(NOT_SHARED, SHARED, copy) ? t->rules : copy;
 }
 
 static inline void kernel_open(KernelTables *t, int rules, const uint8_t *kinds, size_t classes) {

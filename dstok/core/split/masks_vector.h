@@ -261,7 +261,7 @@ FUNCTION void NAME(of_each)(const uint8_t *table, int shift, const V *index, V *
     }
 }
 
-/* One side's rows of the tables: for each place, that of its class. */
+/* For each place, the rows of its class in the tables of one side. */
 typedef struct {
     V settled[PARTS], still[PARTS], select[SHUFFLE_PARTS][PARTS];
 } NAME(ShuffleRows);
