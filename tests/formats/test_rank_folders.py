@@ -122,6 +122,9 @@ LONG = {
     "runs of both": ("ab" * 13_000 + "\n\u3000" * 12_501) * 3, "long": "ab ab中文 x\U0001f999\n" * 70_000, "ASCII": "ab " * 300_001,
     "two cuts at once": "a " * 187_500 + "b" * 25_001, "latin": "\xe9b\xa0" * 150_000, "separators": "a" * 20_000 + "\x1c" + "b" * 20_000,
     "a token on a cut": "[BOS]" + "ab" * 12_497 + "[BOS][EOS]" + "b" * 30_000, "tokens": "[EOS]" * 90_000,
+    "length after a run": "b" * 30_001 + " a" * 200_000,
+    "runs of many lengths": "".join("b \xe9\u3000"[number % 4] * length for number, length in enumerate(
+        (9, 24_999, 25_001, 1, 24_998, 2, 50_002, 12_500, 12_499, 25_000, 25_000, 3, 75_000, 1, 1, 24_999, 40_000, 50_001))),
 }
 
 
@@ -187,6 +190,8 @@ def test_faults_in_texts_that_are_cut(tmp_path: Path) -> None:
         with pytest.raises(TextError) as caught:
             tok.encode(data)
         assert caught.value.offset == at
+        whole = data.decode(errors="replace")
+        assert tok.encode(data, errors="replace") == tok.encode_batch([data], errors="replace")[0] == tok.encode(whole)
 
 
 def test_qwen(tmp_path: Path) -> None:

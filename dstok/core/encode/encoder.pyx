@@ -31,7 +31,7 @@ from dstok.core.encode.sinks cimport (
 )
 from dstok.core.split.finder cimport FINE, INVALID_TEXT, OUT_OF_MEMORY, SPECIAL_FOUND
 from dstok.core.text.normalize cimport NORMALIZED, NO_MEMORY, PREFIX_NONE, Verdict, puts_space
-from dstok.core.text.utf8 cimport RUN_MOST, TEXT_MOST, next_cut, open_source, source_of, transcode
+from dstok.core.text.utf8 cimport RUN_MOST, TEXT_MOST, find_invalid, next_cut, open_source, source_of, transcode
 
 from dstok._util.arguments import (
     MANY, Dtype, Errors, Special, Text, checked_text, in_dtype, lone_surrogate, not_utf8, replaces_faults, whole_number,
@@ -44,6 +44,7 @@ cdef extern from "Python.h":
     bint PyUnicode_IS_ASCII(object) noexcept
     bint PyUnicode_IS_COMPACT(object) noexcept
     int PyUnicode_KIND(object) noexcept
+    object PyUnicode_DecodeUTF8(const char *, Py_ssize_t, const char *errors)
     void *PyUnicode_DATA(object) noexcept
     Py_ssize_t PyUnicode_GET_LENGTH(object) noexcept
 
@@ -307,6 +308,8 @@ cdef class Encoder:
         cdef Verdict verdict = NORMALIZED
         cdef bint rewrites = False  # the space of a prefix goes into the text, since added tokens are found with it
         if self.cuts_texts and source.length > RUN_MOST:
+            if source.kind == 0 and not source.valid:
+                return self._cut_bytes(policy, run, source, replace, limit)
             return self._cut(policy, run, source, replace, limit)
         if self.normalizer is not None:
             rewrites = policy.normalized is not None or (  # spans count the prefix apart
@@ -320,6 +323,21 @@ cdef class Encoder:
         else:
             encode_rewritten(self.finder, self.normalizer, policy, run, source, replace, limit)
         return 0
+
+    cdef int _cut_bytes(
+        self, Policy policy, Run run, const Source *source, bint replace, Py_ssize_t limit
+    ) except -1 with gil:
+        """Encode UTF-8 that is cut, as a `str`: cuts are counted in characters."""
+        cdef Py_ssize_t invalid = -1 if replace else find_invalid(
+            <const uint8_t *>source.data, source.length, self.finder.level)
+        cdef Source characters
+        if invalid >= 0:
+            run.set_fault(INVALID_TEXT, invalid)
+            return 0
+        text = PyUnicode_DecodeUTF8(<const char *>source.data, source.length, b"replace")
+        characters = source_of(text)
+        with nogil:
+            return self.encode_source(policy, run, &characters, replace, limit)
 
     cdef int _cut(
         self, Policy policy, Run run, const Source *source, bint replace, Py_ssize_t limit

@@ -27,27 +27,29 @@ cdef extern from "Python.h":
     bint Py_UNICODE_ISSPACE(Py_UCS4) noexcept nogil
 
 
+cdef inline bint blank_at(const Source *source, Py_ssize_t at) noexcept nogil:
+    cdef Py_ssize_t width
+    return Py_UNICODE_ISSPACE(code_at(source, at, &width))
+
+
 cdef Py_ssize_t next_cut(const Source *source, Py_ssize_t at, Py_ssize_t *left) noexcept nogil:
-    """Return the end of the part from `at` on. After `left` characters is a cut by length; first it is TEXT_MOST."""
-    cdef const uint8_t *text = <const uint8_t *>source.data
-    cdef Py_ssize_t run = 0, width
-    cdef uint32_t c
-    cdef bint blank, before = False
-    while at < source.length:
-        c, width = text[at], 1  # for a fault of UTF-8: the text is refused later
-        if source.kind or c >= 0xC0 and at + (2 if c < 0xE0 else 3 if c < 0xF0 else 4) <= source.length:
-            c = code_at(source, at, &width)
-        blank = Py_UNICODE_ISSPACE(c)
-        run = run + 1 if blank == before else 1
-        before = blank
-        if run > RUN_MOST:
-            return at
-        at += width
-        left[0] -= 1
-        if left[0] == 0:
-            left[0] = TEXT_MOST
-            return at
-    return at
+    """Return the end of the part from `at` on of the storage of a `str`. After `left` characters is a cut by length.
+
+    A run is known up to `known`. If it is too long, it holds `there`: from there the search goes back to the start of a
+    later run. So few characters are read, and each once at most. First `left` is TEXT_MOST.
+    """
+    cdef Py_ssize_t end = min(at + left[0], source.length), known = at + 1, there = at + RUN_MOST, later
+    cdef bint blank
+    while there < end:
+        blank, later = blank_at(source, there), there
+        while later > known and blank_at(source, later - 1) == blank:
+            later -= 1
+        if later == known and blank_at(source, known - 1) == blank:
+            left[0] -= there - at
+            return there
+        known, there = there + 1, later + RUN_MOST
+    left[0] = TEXT_MOST
+    return end
 
 
 def read_segments(
