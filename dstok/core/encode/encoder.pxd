@@ -34,9 +34,8 @@ cdef class Encoder:
     cdef const uint32_t *_characters(self) except NULL
     cdef int encode_source(
         self, Policy policy, Run run, const Source *source, bint replace, Py_ssize_t limit) except -1 nogil
-    cdef int _cut_bytes(
+    cdef int _cut(
         self, Policy policy, Run run, const Source *source, bint replace, Py_ssize_t limit) except -1 with gil
-    cdef int _cut(self, Policy policy, Run run, const Source *source, bint replace, Py_ssize_t limit) except -1 nogil
     cdef run_text(
         self, text, Policy policy, bint replace, int wanted, Result result, Py_ssize_t limit=*, Py_ssize_t start=*,
         Py_ssize_t end=*)

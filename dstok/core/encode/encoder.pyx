@@ -308,8 +308,6 @@ cdef class Encoder:
         cdef Verdict verdict = NORMALIZED
         cdef bint rewrites = False  # the space of a prefix goes into the text, since added tokens are found with it
         if self.cuts_texts and source.length > RUN_MOST:
-            if source.kind == 0 and not source.valid:
-                return self._cut_bytes(policy, run, source, replace, limit)
             return self._cut(policy, run, source, replace, limit)
         if self.normalizer is not None:
             rewrites = policy.normalized is not None or (  # spans count the prefix apart
@@ -324,35 +322,28 @@ cdef class Encoder:
             encode_rewritten(self.finder, self.normalizer, policy, run, source, replace, limit)
         return 0
 
-    cdef int _cut_bytes(
-        self, Policy policy, Run run, const Source *source, bint replace, Py_ssize_t limit
-    ) except -1 with gil:
-        """Encode UTF-8 that is cut, as a `str`: cuts are counted in characters."""
-        cdef Py_ssize_t invalid = -1 if replace else find_invalid(
-            <const uint8_t *>source.data, source.length, self.finder.level)
-        cdef Source characters
-        if invalid >= 0:
-            run.set_fault(INVALID_TEXT, invalid)
-            return 0
-        text = PyUnicode_DecodeUTF8(<const char *>source.data, source.length, b"replace")
-        characters = source_of(text)
-        with nogil:
-            return self.encode_source(policy, run, &characters, replace, limit)
-
     cdef int _cut(
         self, Policy policy, Run run, const Source *source, bint replace, Py_ssize_t limit
-    ) except -1 nogil:
+    ) except -1 with gil:
         """Encode a text that is cut, part by part. Offsets are refused: they would begin anew in each part."""
-        cdef Py_ssize_t at = 0, left = TEXT_MOST
-        cdef Source part = source[0]
-        while at < source.length and run.fault.status == FINE:
-            part.length = next_cut(source, at, &left) - at
-            if part.length < source.length and (run.wanted & ADDED or policy.by_place or limit != PY_SSIZE_T_MAX):
-                with gil:
-                    raise UnsupportedError(f"places in a text that the model's own code cuts after {part.length} units "
-                                           "before it encodes it: split it there")
-            part.data = <const char *>source.data + at * max(source.kind, 1)
-            encode_text(self.finder, policy, run, &part, replace, limit)
+        cdef Py_ssize_t at = 0, left = TEXT_MOST, invalid
+        cdef Source whole = source[0], part
+        if whole.kind == 0 and not whole.valid:  # UTF-8: cuts are counted in characters
+            invalid = -1 if replace else find_invalid(<const uint8_t *>whole.data, whole.length, self.finder.level)
+            if invalid >= 0:
+                run.set_fault(INVALID_TEXT, invalid)
+                return 0
+            text = PyUnicode_DecodeUTF8(<const char *>whole.data, whole.length, b"replace")
+            whole = source_of(text)
+        part = whole
+        while at < whole.length and run.fault.status == FINE:
+            part.length = next_cut(&whole, at, &left) - at
+            if part.length < whole.length and (run.wanted & ADDED or policy.by_place or limit != PY_SSIZE_T_MAX):
+                raise UnsupportedError(f"places in a text that the model's own code cuts after {part.length} units "
+                                       "before it encodes it: split it there")
+            part.data = <const char *>whole.data + at * max(whole.kind, 1)
+            with nogil:
+                encode_text(self.finder, policy, run, &part, replace, limit)
             if run.fault.status == INVALID_TEXT:
                 run.set_fault(INVALID_TEXT, at + run.fault.offset)
             at += part.length
