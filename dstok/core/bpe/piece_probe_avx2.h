@@ -43,8 +43,8 @@ static inline __m128i long_avx2(const uint64_t *line, uint64_t key_0, uint64_t k
 
 enum { PROBE_LIST = 256 }; /* pieces at once: the lines of more, and their keys, would not fit the level-1 cache */
 
-/* A batch of pieces: keys and lines of all as if they were short (longer ones have key 0), and a list of those of 9 to 24
- * bytes with their own. Of eight, those with even numbers come first. */
+/* A batch of pieces: keys and lines of all as if they were short (longer ones have key 0 and line 0), and a list of those
+ * of 9 to 24 bytes with their own. Of eight, those with even numbers come first. */
 typedef struct {
     uint64_t keys[PROBE_LIST], long_keys[PROBE_LIST][3];
     const uint64_t *lines[PROBE_LIST], *long_lines[PROBE_LIST];
@@ -52,14 +52,14 @@ typedef struct {
     size_t longs;
 } ProbeBatch;
 
-/* The words at two places: one instruction for each load. */
+/* The words at two places, each loaded into its half by one instruction. */
 SIMD_AVX2 __attribute__((always_inline))
 static inline __m128i probe_words_avx2(const uint8_t *one, const uint8_t *other) {
     __m128d word = _mm_castsi128_pd(_mm_loadl_epi64((const __m128i *)one));
     return _mm_castpd_si128(_mm_loadh_pd(word, (const double *)other));
 }
 
-/* `hash_first` of four words: its upper half in the upper half of each, and anything below. */
+/* `hash_first` of four words: its upper half in the upper half of each, and anything below. So 2^26 lines at most. */
 typedef __m256i (*ProbeHash)(__m256i words);
 
 SIMD_AVX512 __attribute__((always_inline))
