@@ -24,6 +24,7 @@ typedef union { uint8_t u8[64]; uint16_t u16[32]; uint32_t u32[16]; uint64_t u64
 #define __m128i Emulated128
 #define __m256i Emulated256
 #define __m256 Emulated256
+#define __m128d Emulated128
 #define __m256d Emulated256
 #define __m512i Emulated512
 #define __mmask8 uint8_t
@@ -47,6 +48,7 @@ typedef union { uint8_t u8[64]; uint16_t u16[32]; uint32_t u32[16]; uint64_t u64
 LOAD(_mm_load_si128, __m128i)
 LOAD(_mm_loadu_si128, __m128i)
 EMULATED __m128i _mm_loadl_epi64(const void *from) { __m128i r = {{0}}; memcpy(&r, from, 8); return r; }
+EMULATED __m128d _mm_loadh_pd(__m128d a, const void *from) { memcpy(&a.u64[1], from, 8); return a; }
 LOAD(_mm256_load_si256, __m256i)
 LOAD(_mm256_loadu_si256, __m256i)
 STORE(_mm_storeu_si128, __m128i)
@@ -70,10 +72,6 @@ EMULATED __m256i _mm256_setr_epi32(int a, int b, int c, int d, int e, int f, int
 EMULATED __m256i _mm256_set_epi32(int h, int g, int f, int e, int d, int c, int b, int a) {
     return _mm256_setr_epi32(a, b, c, d, e, f, g, h);
 }
-EMULATED __m256i _mm256_set_epi64x(long long d, long long c, long long b, long long a) {
-    const long long lanes[4] = {a, b, c, d};
-    return _mm256_loadu_si256(lanes);
-}
 
 /* Lane by lane, from two vectors: A and B are their lanes, as types of C. */
 #define LANES(name, V, u, T, expression) \
@@ -92,8 +90,10 @@ LANES(_mm256_and_si256, __m256i, u64, uint64_t, A & B)
 LANES(_mm256_or_si256, __m256i, u64, uint64_t, A | B)
 LANES(_mm256_andnot_si256, __m256i, u64, uint64_t, ~A & B)
 LANES(_mm256_add_epi32, __m256i, u32, uint32_t, A + B)
+LANES(_mm256_add_epi64, __m256i, u64, uint64_t, A + B)
 LANES(_mm256_sub_epi32, __m256i, u32, uint32_t, A - B)
 LANES(_mm256_mullo_epi32, __m256i, u32, uint32_t, A * B)
+LANES(_mm256_mullo_epi64, __m256i, u64, uint64_t, A * B)
 LANES(_mm256_mul_epu32, __m256i, u64, uint64_t, (A & 0xFFFFFFFF) * (B & 0xFFFFFFFF))
 LANES(_mm256_min_epu32, __m256i, u32, uint32_t, A < B ? A : B)
 LANES(_mm256_cmpgt_epi32, __m256i, u32, int32_t, A > B ? ~0u : 0)
@@ -111,7 +111,7 @@ LANES(_mm256_srlv_epi64, __m256i, u64, uint64_t, B > 63 ? 0 : A >> B)
     }
 SHIFT(_mm256_slli_epi32, __m256i, u32, unsigned, by, a.u32[i] << n)
 SHIFT(_mm256_slli_epi64, __m256i, u64, unsigned, by, a.u64[i] << n)
-SHIFT(_mm256_srl_epi32, __m256i, u32, __m128i, by.u64[0], a.u32[i] >> n)
+SHIFT(_mm256_srl_epi64, __m256i, u64, __m128i, by.u64[0], a.u64[i] >> n)
 SHIFT(_mm256_srli_epi64, __m256i, u64, unsigned, by, a.u64[i] >> n)
 
 /* The highest bit of each lane. */
@@ -160,10 +160,13 @@ CONVERT(_mm256_cvtepu32_epi64, __m256i, u64, __m128i, u32)
 
 /* Parts of vectors. */
 CONVERT(_mm256_castsi256_si128, __m128i, u64, __m256i, u64)
+CONVERT(_mm_castpd_si128, __m128i, u64, __m128d, u64)
+CONVERT(_mm_castsi128_pd, __m128d, u64, __m128i, u64)
 CONVERT(_mm256_castps_si256, __m256i, u64, __m256, u64)
 CONVERT(_mm256_castsi256_ps, __m256, u64, __m256i, u64)
 CONVERT(_mm256_castsi256_pd, __m256d, u64, __m256i, u64)
 EMULATED __m128i _mm256_extracti128_si256(__m256i a, int at) { return _mm_loadu_si128(a.u8 + 16 * (at & 1)); }
+EMULATED __m256i _mm256_set_m128i(__m128i b, __m128i a) { __m256i r = {.u64 = {a.u64[0], a.u64[1], b.u64[0], b.u64[1]}}; return r; }
 EMULATED __m256i _mm256_broadcastsi128_si256(__m128i a) { __m256i r; EACH(2) memcpy(r.u8 + 16 * i, &a, 16); return r; }
 EMULATED int _mm_extract_epi32(__m128i a, int at) { return (int)a.u32[at & 3]; }
 EMULATED int _mm_cvtsi128_si32(__m128i a) { return (int)a.u32[0]; }

@@ -18,55 +18,26 @@ STORE(_mm512_storeu_si512, __m512i)
     }
 MASKZ_LOAD(_mm512_maskz_loadu_epi8, __mmask64, u8)
 
-
 /* Vectors of constants. */
 SET1(_mm512_set1_epi8, __m512i, u8, char)
 SET1(_mm512_set1_epi16, __m512i, u16, short)
 SET1(_mm512_set1_epi32, __m512i, u32, int)
-SET1(_mm512_set1_epi64, __m512i, u64, long long)
 
 EMULATED __m512i _mm512_setzero_si512(void) { return _mm512_set1_epi8(0); }
-
-EMULATED __m512i _mm512_set_epi32(int p, int o, int n, int m, int l, int k, int j, int i, int h, int g, int f, int e,
-                                  int d, int c, int b, int a) {
-    const int lanes[16] = {a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p};
-    return _mm512_loadu_si512(lanes);
-}
-
-EMULATED __m512i _mm512_set_epi64(long long h, long long g, long long f, long long e, long long d, long long c, long long b,
-                                  long long a) {
-    const long long lanes[8] = {a, b, c, d, e, f, g, h};
-    return _mm512_loadu_si512(lanes);
-}
 
 /* Lane by lane, from two vectors. */
 LANES(_mm512_and_si512, __m512i, u64, uint64_t, A & B)
 LANES(_mm512_or_si512, __m512i, u64, uint64_t, A | B)
-LANES(_mm512_xor_si512, __m512i, u64, uint64_t, A ^ B)
 LANES(_mm512_add_epi32, __m512i, u32, uint32_t, A + B)
-LANES(_mm512_add_epi64, __m512i, u64, uint64_t, A + B)
-LANES(_mm512_sub_epi32, __m512i, u32, uint32_t, A - B)
-LANES(_mm512_sub_epi64, __m512i, u64, uint64_t, A - B)
 LANES(_mm512_mullo_epi32, __m512i, u32, uint32_t, A * B)
-LANES(_mm512_mullo_epi64, __m512i, u64, uint64_t, A * B)
-LANES(_mm512_min_epi64, __m512i, u64, int64_t, (uint64_t)(A < B ? A : B))
-LANES(_mm512_max_epi64, __m512i, u64, int64_t, (uint64_t)(A > B ? A : B))
 LANES(_mm512_srlv_epi32, __m512i, u32, uint32_t, B > 31 ? 0 : A >> B)
-LANES(_mm512_srlv_epi64, __m512i, u64, uint64_t, B > 63 ? 0 : A >> B)
 
 /* Shifts of all lanes by the same number of bits. */
 SHIFT(_mm512_slli_epi16, __m512i, u16, unsigned, by, (uint16_t)(a.u16[i] << n))
 SHIFT(_mm512_srli_epi16, __m512i, u16, unsigned, by, a.u16[i] >> n)
 SHIFT(_mm512_slli_epi32, __m512i, u32, unsigned, by, a.u32[i] << n)
 SHIFT(_mm512_srli_epi32, __m512i, u32, unsigned, by, a.u32[i] >> n)
-SHIFT(_mm512_slli_epi64, __m512i, u64, unsigned, by, a.u64[i] << n)
 SHIFT(_mm512_srli_epi64, __m512i, u64, unsigned, by, a.u64[i] >> n)
-SHIFT(_mm512_srl_epi64, __m512i, u64, __m128i, by.u64[0], a.u64[i] >> n)
-
-EMULATED __m512i _mm512_ror_epi64(__m512i a, int by) {
-    EACH(8) a.u64[i] = a.u64[i] >> (by & 63) | a.u64[i] << (-by & 63);
-    return a;
-}
 
 /* Comparisons: one bit for each lane. */
 #define COMPARE(name, V, M, u, T, condition) \
@@ -82,16 +53,12 @@ COMPARE(_mm512_cmpge_epu8_mask, __m512i, __mmask64, u8, uint8_t, A >= B)
 COMPARE(_mm512_cmplt_epu8_mask, __m512i, __mmask64, u8, uint8_t, A < B)
 COMPARE(_mm512_cmpeq_epi32_mask, __m512i, __mmask16, u32, uint32_t, A == B)
 COMPARE(_mm512_cmpge_epu32_mask, __m512i, __mmask16, u32, uint32_t, A >= B)
-COMPARE(_mm512_cmpgt_epu32_mask, __m512i, __mmask16, u32, uint32_t, A > B)
-COMPARE(_mm512_cmple_epu32_mask, __m512i, __mmask16, u32, uint32_t, A <= B)
-COMPARE(_mm512_cmpgt_epi64_mask, __m512i, __mmask8, u64, int64_t, A > B)
 COMPARE(_mm512_test_epi8_mask, __m512i, __mmask64, u8, uint8_t, (A & B) != 0)
 COMPARE(_mm512_test_epi16_mask, __m512i, __mmask32, u16, uint16_t, (A & B) != 0)
 COMPARE(_mm512_testn_epi8_mask, __m512i, __mmask64, u8, uint8_t, (A & B) == 0)
 COMPARE(_mm512_testn_epi32_mask, __m512i, __mmask16, u32, uint32_t, (A & B) == 0)
 MASK_COMPARE(_mm512_mask_cmpeq_epi8_mask, _mm512_cmpeq_epi8_mask, __m512i, __mmask64)
 MASK_COMPARE(_mm512_mask_cmplt_epu8_mask, _mm512_cmplt_epu8_mask, __m512i, __mmask64)
-MASK_COMPARE(_mm512_mask_cmple_epu32_mask, _mm512_cmple_epu32_mask, __m512i, __mmask16)
 MASK_COMPARE(_mm512_mask_test_epi8_mask, _mm512_test_epi8_mask, __m512i, __mmask64)
 MASK_COMPARE(_mm512_mask_testn_epi8_mask, _mm512_testn_epi8_mask, __m512i, __mmask64)
 MASK_COMPARE(_mm512_mask_testn_epi32_mask, _mm512_testn_epi32_mask, __m512i, __mmask16)
@@ -121,7 +88,6 @@ EMULATED __m512i _mm512_mask_or_epi32(__m512i s, __mmask16 k, __m512i a, __m512i
         return r; \
     }
 COMPRESS(_mm512_maskz_compress_epi8, __m512i, __mmask64, u8)
-COMPRESS(_mm512_maskz_compress_epi32, __m512i, __mmask16, u32)
 
 /* Lanes from memory, by signed indices in 32 bits. */
 #define GATHER(name, M, u, X) \
@@ -136,8 +102,6 @@ GATHER(_mm512_mask_i32gather_epi32, __mmask16, u32, __m512i)
 CONVERT(_mm512_cvtepu8_epi16, __m512i, u16, __m256i, u8)
 CONVERT(_mm512_cvtepu8_epi32, __m512i, u32, __m128i, u8)
 CONVERT(_mm512_cvtepu16_epi32, __m512i, u32, __m256i, u16)
-CONVERT(_mm512_cvtepu32_epi64, __m512i, u64, __m256i, u32)
-CONVERT(_mm512_cvtepi64_epi32, __m256i, u32, __m512i, u64)
 
 /* Parts of vectors. */
 CONVERT(_mm512_castsi512_si128, __m128i, u64, __m512i, u64)
@@ -162,7 +126,6 @@ EMULATED __m512i _mm512_alignr_epi32(__m512i a, __m512i b, int by) {
     __m512i both[2] = {b, a};
     return _mm512_loadu_si512((const char *)both + 4 * (by & 15));
 }
-
 
 #undef MASKZ_LOAD
 #undef COMPARE

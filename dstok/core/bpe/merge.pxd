@@ -155,7 +155,9 @@ cdef extern from "bpe/piece_cache.h":
     uint64_t piece_pack(const uint32_t *ids, int64_t count) noexcept nogil
     uint64_t piece_insert(
         PieceTable *t, const uint8_t *text, int64_t length, const uint32_t *ids, int64_t count) noexcept nogil
-    int64_t piece_find_long(const PieceTable *t, const uint8_t *text, int64_t length, uint32_t *out) noexcept nogil
+    uint64_t piece_fetch_long(const PieceTable *t, const uint8_t *text, int64_t length) noexcept nogil
+    int64_t piece_find_long(
+        const PieceTable *t, uint64_t hash, const uint8_t *text, int64_t length, uint32_t *out) noexcept nogil
 
 
 @cython.final

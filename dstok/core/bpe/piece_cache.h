@@ -13,7 +13,7 @@
  * A value is a word of 64 bits. No piece has the value 0.
  *
  *     bits 0, 1        number of ids in the value, 1 to 3; 0: the ids are too many or have more than 18 bits
- *     bits 2 to 7      number of bytes of the piece
+ *     bits 2 to 7      number of bytes of the piece, if it has a key
  *     bits 8, 26, 44   where the ids begin
  *     Without ids:
  *     bits 8 to 15     number of ids in the ring; 0: they are in the run's own `side` buffer
@@ -280,9 +280,8 @@ static inline uint64_t piece_to_ring(PieceTable *t, const uint32_t *ids, int64_t
 /* Remembers a piece, if it fits, and forgets the piece that drops out. Returns its value, or 0 if it has none. Reads
  * KEY24_MAX bytes of a piece that has a key. */
 static inline uint64_t piece_insert(PieceTable *t, const uint8_t *text, int64_t length, const uint32_t *ids, int64_t count) {
-    uint64_t key[3], value = 0;
+    uint64_t key[3], value = piece_pack(ids, count);
     if (length <= KEY24_MAX) {
-        value = piece_pack(ids, count);
         if (!value && t->writable)
             value = piece_to_ring(t, ids, count);
         if (value)
@@ -290,13 +289,13 @@ static inline uint64_t piece_insert(PieceTable *t, const uint8_t *text, int64_t 
     }
     if (!t->writable)
         return value;
-    if (value) {
+    if (length <= KEY24_MAX) {
         key_of(text, (uint32_t)length, key);
         if (length <= KEY8_MAX)
             key8_insert(t, key[0], value);
         else
             key24_insert(t, key, value);
-    } else if (KEY24_MAX < length && length <= KEY252_MAX && count <= KEY252_IDS) {
+    } else if (length <= KEY252_MAX && count <= KEY252_IDS) {
         uint64_t hash = hash_bytes(0, text, length);
         Key62 *short_set = key62_set(t, hash);
         Key252 *long_set = key252_set(t, hash);
@@ -317,11 +316,15 @@ static inline uint64_t piece_insert(PieceTable *t, const uint8_t *text, int64_t 
     return value;
 }
 
+/* The hash of a piece of more than 24 bytes, whose entries are fetched; 0 if the table cannot hold it. */
+static inline uint64_t piece_fetch_long(const PieceTable *t, const uint8_t *text, int64_t length) {
+    uint64_t hash = length <= KEY252_MAX ? hash_bytes(0, text, length) : 0;
+    __builtin_prefetch(length <= KEY62_MAX ? (const void *)key62_set(t, hash) : (const void *)key252_set(t, hash));
+    return hash;
+}
+
 /* Writes the ids of a piece of more than 24 bytes, if the table has it; returns their number, or 0. */
-static inline int64_t piece_find_long(const PieceTable *t, const uint8_t *text, int64_t length, uint32_t *out) {
-    if (length > KEY252_MAX)
-        return 0;
-    uint64_t hash = hash_bytes(0, text, length);
+static inline int64_t piece_find_long(const PieceTable *t, uint64_t hash, const uint8_t *text, int64_t length, uint32_t *out) {
     const Key62 *short_set = key62_set(t, hash);
     const Key252 *long_set = key252_set(t, hash);
     for (int way = 0; length <= KEY62_MAX && way < PIECE_WAYS; way++)

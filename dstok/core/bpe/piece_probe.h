@@ -1,5 +1,5 @@
-/* The probe in batches of pieces, and the writing of ids: the loops for every processor. In bpe/piece_probe_avx2.h and
- * bpe/piece_probe_avx512.h vectors make the keys and lines.
+/* The probe in batches of pieces, and the writing of ids: the loops for every processor. In bpe/piece_probe_avx2.h
+ * vectors make the keys and lines.
  *
  * In: the starts of the pieces of a chunk. Out: their values in their first lines, and the missing pieces.
  * Invariant: that of piece_cache.h.
@@ -97,18 +97,18 @@ static inline void probe_sample(ProbeSample *sample) {
         sample->starts[i + 1] = sample->starts[i] + i + 1;
 }
 
-/* Whether `lines` and `long_lines` of the pieces, in bytes, are those of `key8_line` and `key24_line`, where entries are
+/* Whether `lines` and `long_lines` of the pieces are those of `key8_line` and `key24_line`, where entries are
  * put. If not, pieces would be merged again and again, and no wrong id would show it. */
-static inline int probe_lines_agree(const PieceTable *t, const ProbeSample *sample, const uint32_t *lines,
-                                    const uint32_t *long_lines) {
+static inline int probe_lines_agree(const PieceTable *t, const ProbeSample *sample, const uint64_t *const *lines,
+                                    const uint64_t *const *long_lines) {
     int wrong = 0;
     for (uint32_t i = 0; i < MIDDLE; i++) {
         uint64_t key[3];
         key_of(sample->text + sample->starts[i], i + 1, key);
         if (i < WORD)
-            wrong |= t->key8 + lines[i] / sizeof(*t->key8) != key8_line(t, key[0]);
+            wrong |= lines[i] != key8_line(t, key[0]);
         else
-            wrong |= t->key24 + long_lines[i - WORD] / sizeof(*t->key24) != key24_line(t, key);
+            wrong |= long_lines[i - WORD] != key24_line(t, key);
     }
     return !wrong;
 }

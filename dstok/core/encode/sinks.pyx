@@ -5,11 +5,11 @@ their number (`IdSink`). A `Run` is a sink with the state of a pass; a pool keep
 Invariant: a sink takes all pieces of a chunk, or its fault says why not. The ids of a piece are those of merging it.
 
 `IdSink` takes four steps, each for all pieces of the chunk, so that the processor waits for many look-ups at once: look
-each piece up in its first line of the piece table (bpe/piece_probe.h); look the missing ones up in their second line;
-merge those still missing (bpe/merge.pyx, bpe/strips.h), and put them into the table; write the ids. Where long pieces
-are much of a chunk, and the model allows it, it takes them for words instead (soft_cuts.h), and rewrites the ids at
-borders between words that do not hold (bpe/borders.h). Example: "Hi  all" has the pieces "Hi", " " and " all", so
-`starts` is 0, 2, 3, 7. If the first step does not find " all", `missed` is [2].
+each piece up in its first line of the piece table (bpe/piece_probe.h); look the missing ones up in their second line,
+or in the set of long ones; merge those still missing (bpe/merge.pyx, bpe/strips.h), and put them into the table; write
+the ids. Where long pieces are much of a chunk, and the model allows it, it takes them for words instead (soft_cuts.h),
+and rewrites the ids at borders between words that do not hold (bpe/borders.h). Example: "Hi  all" has the pieces "Hi",
+" " and " all", so `starts` is 0, 2, 3, 7. If the first step does not find " all", `missed` is [2].
 Each id begins at the end of the id before, since merging keeps all bytes. A character belongs to all ids that have a
 byte of it: the ids of "\\xe4\\xb8" and "\\xad", one character, both begin at 0 and end at 1, in characters.
 """
@@ -21,9 +21,10 @@ from libc.stdlib cimport free
 from libc.string cimport memchr, memcpy, memmove, memset
 
 from dstok.core.bpe.merge cimport (
-    KEY24_MAX, KEY252_IDS, MEMORY_BYTES, NO_RANK, PENDING, SCRATCH_BYTES, STRIPS, Borders, border_append, borders_made,
-    borders_new, borders_put, piece_elsewhere, piece_emit, piece_find_long, piece_insert, piece_second, piece_value,
-    scratch_free, start_symbols, strips_clear, strips_ids, strips_next, strips_take,
+    KEY24_MAX, KEY252_IDS, MEMORY_BYTES, NO_RANK, PENDING, SCRATCH_BYTES, STRIPS, Borders, border_append,
+    borders_made, borders_new, borders_put, piece_elsewhere, piece_emit, piece_fetch_long, piece_find_long,
+    piece_insert, piece_pack, piece_second, piece_value, scratch_free, start_symbols, strips_clear, strips_ids,
+    strips_next, strips_take,
 )
 from dstok.core.cpu.level cimport CHUNK_ROOM, Strips, chosen
 from dstok.core.split.finder cimport FINE, OUT_OF_MEMORY, Chunk, open_pages
@@ -265,22 +266,29 @@ cdef class IdSink(Run):
         return True
 
     cdef int look_again(self, const uint8_t *text, int misses) noexcept nogil:
-        """Look up missed pieces in their second line; return the number of those still missing."""
+        """Look up missed pieces in their second line, or in their set; return the number of those still missing."""
         cdef const uint64_t *lines[CHUNK_ROOM]
+        cdef uint64_t hashes[CHUNK_ROOM]
         cdef const uint32_t *starts = self.chunk.starts
-        cdef uint32_t start, length
+        cdef uint32_t start, length, index
         cdef int i, left = 0
         for i in range(misses):
             start, length = starts[self.missed[i]], starts[self.missed[i] + 1] - starts[self.missed[i]]
-            lines[i] = piece_second(&self.table, text + start, length) if length <= KEY24_MAX else NULL
-            __builtin_prefetch(lines[i])
+            if length > KEY24_MAX:
+                hashes[i] = piece_fetch_long(&self.table, text + start, length)
+            else:
+                lines[i] = piece_second(&self.table, text + start, length)
+                __builtin_prefetch(lines[i])
         for i in range(misses):
-            start, length = starts[self.missed[i]], starts[self.missed[i] + 1] - starts[self.missed[i]]
-            self.values[self.missed[i]] = 0
-            if lines[i] != NULL:
-                self.values[self.missed[i]] = piece_value(&self.table, lines[i], text + start, length)
-            self.missed[left] = self.missed[i]
-            left += self.values[self.missed[i]] == 0
+            index = self.missed[left] = self.missed[i]
+            start, length = starts[index], starts[index + 1] - starts[index]
+            self.values[index] = 0
+            if length > KEY24_MAX:
+                left += not find_long(self, index, hashes[i], text + start, length)
+            else:
+                if lines[i] != NULL:
+                    self.values[index] = piece_value(&self.table, lines[i], text + start, length)
+                left += self.values[index] == 0
         return left
 
     cdef bint merge_missed(self, const uint8_t *text, int misses) noexcept nogil:
@@ -292,7 +300,8 @@ cdef class IdSink(Run):
         cdef int i = 0, size
         find_repeats(text, starts, self.missed, misses, first)
         size = by_length(starts, self.missed, misses, first, order)
-        if not self.reserve(&self.side, &self.side_room, 0, size * (1 + KEY24_MAX), sizeof(uint32_t)):
+        if not self.reserve(&self.side, &self.side_room, self.side_used, self.side_used + size * (1 + KEY24_MAX),
+                            sizeof(uint32_t)):
             return False
         while i < size:
             merge_batch(self, text, order + i, min(<int>STRIPS, size - i))
@@ -362,21 +371,36 @@ cdef void merge_batch(IdSink run, const uint8_t *text, const uint32_t *batch, in
         keep(run, text, pieces[i], strips_ids(&strips, i), strips.counts[i])
 
 
-cdef void miss(IdSink run, const uint8_t *text, uint32_t index) noexcept nogil:
-    """Find the value of a piece that key8 and key24 do not hold."""
-    cdef const uint8_t *piece = text + run.chunk.starts[index]
-    cdef Py_ssize_t length = run.chunk.starts[index + 1] - run.chunk.starts[index], known, found
+cdef bint find_long(
+    IdSink run, uint32_t index, uint64_t hash, const uint8_t *piece, Py_ssize_t length
+) noexcept nogil:
+    """Find the value of a piece of more than `KEY24_MAX` bytes; false if the table lacks it, or memory is out."""
+    cdef Py_ssize_t found = 0
     cdef uint32_t *ids
+    if run.reserve(&run.side, &run.side_room, run.side_used, run.side_used + 1 + KEY252_IDS, sizeof(uint32_t)):
+        ids = run.side + run.side_used + 1
+        found = piece_find_long(&run.table, hash, piece, length, ids)
+        run.values[index] = piece_pack(ids, found) if found else 0
+        if found and not run.values[index]:
+            to_side(run, index, ids, found)
+    return found > 0
+
+
+cdef void miss(IdSink run, const uint8_t *text, uint32_t index) noexcept nogil:
+    """Find the value of a piece that the table does not hold."""
+    cdef const uint8_t *piece = text + run.chunk.starts[index]
+    cdef Py_ssize_t length = run.chunk.starts[index + 1] - run.chunk.starts[index], found
+    cdef uint32_t *ids
+    if length > KEY24_MAX and find_long(run, index, piece_fetch_long(&run.table, piece, length), piece, length):
+        return  # an equal piece was merged before
     run.values[index] = 0
-    if not run.reserve(
-            &run.side, &run.side_room, run.side_used, run.side_used + 1 + length + KEY252_IDS, sizeof(uint32_t)):
+    if not run.reserve(&run.side, &run.side_room, run.side_used, run.side_used + 1 + length, sizeof(uint32_t)):
         return
     ids = run.side + run.side_used + 1
-    known = piece_find_long(&run.table, piece, length, ids) if length > KEY24_MAX else 0
-    found = known if known else merged(run, piece, length, ids)
-    if found > known:
+    found = merged(run, piece, length, ids)
+    if found > 0:
         keep(run, text, index, ids, found)
-    elif found == known:
+    elif found == 0:
         to_side(run, index, ids, found)
 
 

@@ -7,7 +7,7 @@
 #define DSTOK_LEVELS_H
 
 #include "bpe/strips_avx2.h"
-#include "bpe/piece_probe_avx512.h"
+#include "bpe/piece_probe_avx2.h"
 #include "cpu/implementation.h"
 #include "split/grid.h"
 #include "text/first_bytes.h"
@@ -115,8 +115,8 @@ static inline int probes_open(int vectors) {
     ProbeSample sample;
     probe_sample(&sample);
     bit_places_open();
-    return (!(vectors & VECTORS_AVX2) || batch_agrees(&t, &sample)) &&
-           (!(vectors & VECTORS_AVX512) || lists_agree(&t, &sample));
+    return (!(vectors & VECTORS_AVX2) || batch_agrees_avx2(&t, &sample)) &&
+           (!(vectors & VECTORS_AVX512) || batch_agrees_avx512(&t, &sample));
 #else
     (void)vectors;
     return 1;

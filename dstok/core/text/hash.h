@@ -8,8 +8,8 @@
  *
  * A piece of up to 24 bytes is a key of three words, zeros after it, and its hash takes no loop. Example: "Hi" has the
  * key 0x6948, 0, 0, and so has "Hi" with a zero byte after it.
- * bpe/piece_probe_avx2.h and bpe/piece_probe_avx512.h do the same in vectors of keys; `probes_open` (kernels/levels.h) compares
- * them with this when dstok is imported.
+ * bpe/piece_probe_avx2.h does the same in vectors of keys; `probes_open` (kernels/levels.h) compares it with this when dstok
+ * is imported.
  */
 #ifndef DSTOK_HASH_H
 #define DSTOK_HASH_H
