@@ -35,7 +35,6 @@ PLACES = {"vocab": "$.model.vocab", "merges": "$.model.merges", "added_tokens": 
 TOP_LEVEL = frozenset({"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
                        "post_processor", "decoder", "model"})
 FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")  # of an added token, as in `AddedToken`
-KEYS, TYPES = ("id", "content", *FLAGS), [int, str, *[bool] * len(FLAGS)]
 _BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
 
 
@@ -72,7 +71,7 @@ def read_tokenizer_json(
     by_characters = character_bpe.is_character_bpe(model, cutting, decoding)
     if not by_characters:
         _check_decoder(file.member("decoder"), decoding)
-    added = tuple(_read_added_tokens(file.object().get("added_tokens", []), vocab))
+    added = tuple(map(AddedToken._make, vocab.added or _read_added_tokens(file, vocab)))
     added_ids = {token.content: token.id for token in added}
 
     def id_of(text: str) -> int | None:
@@ -257,16 +256,13 @@ def _mark_word_ends(
     return pack_tokens(marked), array("I", (i for pair in pairs for i in (pair[0], last, pair[1]))) + merges
 
 
-def _read_added_tokens(value: object, vocab: Vocabulary) -> Iterator[AddedToken]:
+def _read_added_tokens(file: Value, vocab: Vocabulary) -> Iterator[AddedToken]:
     owners: dict[int, str] = {}
     contents: set[str] = set()
     following = len(vocab)
-    for item in Value(value, "$.added_tokens").array():
-        found: list[Any] = [*map(item.object().get, KEYS)]
-        if [*map(type, found)] != TYPES or not 0 <= found[0] <= MAX_U32:  # one of these tells which is wrong, and how
-            _ = item.need("id").integer(MAX_U32), item.need("content").text(), *(item.need(f).boolean() for f in FLAGS)
-        token = AddedToken(*found)
-        token_id, content = token.id, token.content
+    for item in file.member("added_tokens").array() if "added_tokens" in file.object() else ():
+        token_id, content = item.need("id").integer(MAX_U32), item.need("content").text()
+        token = AddedToken(token_id, content, *(item.need(flag).boolean() for flag in FLAGS))
         if not content or content in contents:
             item.need("content").wrong("a text that no added token before has")
         own = vocab.get(content)  # upstream's id: its own in the vocabulary, or `following`
