@@ -148,7 +148,8 @@ def _open(
     # import wait for each other.
     import_module("dstok.formats.reading")
     made: Tokenizer = at_once(partial(_read, path, encoding, upstream=upstream, verify=verify),
-                              partial(getattr, key, "name"), partial(import_module, "dstok.compiled.image"))[0]
+                              partial(getattr, key, "name"), partial(import_module, "dstok.compiled.image"),
+                              partial(import_module, "dstok.compiled.build"))[0]
     if key.holds(path, encoding, upstream):  # nobody has changed the files meanwhile
         with suppress(MemoryError, RecursionError, ValueError):  # settings may be too deep or too long to write
             kept.write(key, image_parts_of(made, os.path.abspath(path)))

@@ -124,7 +124,7 @@ def _read_strip(decoder: Value, steps: Steps) -> int:
 
 def byte_of_token(text: str) -> int | None:
     """The byte that upstream's decoder takes a token for, also in an odd spelling; None for other tokens."""
-    if not (len(text) == len(text.encode()) == 6 and text.startswith("<0x") and text.endswith(">")):
+    if not (len(text) == 6 == len(text.encode()) and text.startswith("<0x") and text.endswith(">")):
         return None
     digits = text[3:5].removeprefix("+")
     return int(digits, 16) if _HEX.issuperset(digits) else None
