@@ -391,7 +391,6 @@ cdef class Vocabulary:
         cdef const char **keys = [
             b'"id"', b'"content"', b'"single_word"', b'"lstrip"', b'"rstrip"', b'"normalized"', b'"special"']
         cdef list rows = []
-        cdef set contents = set()
         cdef uint8_t *text = self.texts + self.used  # behind the spellings
         cdef uint64_t id = 0, following = self.count
         cdef uint32_t own
@@ -411,11 +410,10 @@ cdef class Vocabulary:
             if own == NO_ID:
                 own = NO_ID if id < <uint64_t>self.size and self.places[id] else <uint32_t>following
                 following += 1
-            if not length or content in contents or own != id or not takes(&r, c"}"):
+            if not length or own != id or not takes(&r, c"}"):
                 return []
-            contents.add(content)
             rows.append((id, content, flags[2], flags[3], flags[4], flags[5], flags[6], False))
-        return rows if takes(&r, c"]") else []
+        return rows if takes(&r, c"]") and len({row[1] for row in rows}) == len(rows) else []
 
     def tokens(self, str alphabet = None) -> tuple[TokenTable, list[int]]:
         """Return the tokens by id, and the ids of odd ones, in the order of the file.
