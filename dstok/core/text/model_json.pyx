@@ -227,7 +227,7 @@ cdef class Vocabulary:
             return False
         self.fault = self.scan(r)
         if self.fault == NONE:
-            while self.mask + 1 < 4 * <uint64_t>self.count:  # of half as many, a third reads two texts
+            while self.mask + 1 <= 2 * <uint64_t>self.count:  # fewer than half are used: else many read two texts
                 self.mask = 2 * self.mask + 1
             self.fault = self.index()
         return self.passed(r, begin, self.fault == NONE, &self.vocab_at)
