@@ -138,16 +138,14 @@ class AddedTokens:
 
     def _policy(self, tokens: tuple[AddedToken, ...], refuses: bool) -> Policy:
         kinds = [t for t in tokens if not t.normalized], [t for t in tokens if t.normalized]
+        columns = [[*zip(*some)] or [()] * len(AddedToken._fields) for some in kinds]
         matchers: list[Matcher | None] = []
-        for some in kinds:
-            words = _word_bits(self.unicode_version) if any(t.single_word for t in some) else b""
-            rows = [(self.seen(t), t.single_word, t.lstrip, t.rstrip) for t in some]
-            matchers.append(Matcher(rows, words) if some else None)
-        raw, normalized = kinds
-        contents = (tuple(t.content for t in raw), tuple(t.content for t in normalized))
-        quick = None if refuses or normalized else self._without_runs(raw)
-        return Policy(matchers[0], matchers[1], [t.id for t in raw], [t.id for t in normalized], contents, refuses,
-                      quick)
+        for some, (_, _, single_word, lstrip, rstrip, *_) in zip(kinds, columns):
+            words = _word_bits(self.unicode_version) if any(single_word) else b""
+            matchers.append(Matcher([*zip(map(self.seen, some), single_word, lstrip, rstrip)], words) if some else None)
+        (raw_ids, raw, *_), (normalized_ids, normalized, *_) = columns
+        quick = None if refuses or normalized else self._without_runs(kinds[0])
+        return Policy(matchers[0], matchers[1], raw_ids, normalized_ids, (raw, normalized), refuses, quick)
 
     def _without_runs(self, tokens: list[AddedToken]) -> Policy | None:
         """Return the policy without the tokens whose ids merging gives, too; None if there are no such tokens."""

@@ -144,11 +144,12 @@ def _open(
         kept.remove(key)
     from dstok._util.threads import at_once  # a model that is kept needs no threads
 
-    # The file is read and hashed at once; then the hashing thread imports what an image is made with. Two threads that
-    # import wait for each other.
+    # While the file is read, the other thread imports what it is compiled with, and hashes it. Two threads that import
+    # wait for each other.
     import_module("dstok.formats.reading")
+    late = ("dstok.formats.tokenizer_json", "dstok.compiled.build", "dstok.compiled.image")
     made: Tokenizer = at_once(partial(_read, path, encoding, upstream=upstream, verify=verify),
-                              partial(getattr, key, "name"), partial(import_module, "dstok.compiled.image"))[0]
+                              *(partial(import_module, name) for name in late), partial(getattr, key, "name"))[0]
     if key.holds(path, encoding, upstream):  # nobody has changed the files meanwhile
         with suppress(MemoryError, RecursionError, ValueError):  # settings may be too deep or too long to write
             kept.write(key, image_parts_of(made, os.path.abspath(path)))

@@ -154,7 +154,11 @@ class Cache:
             _unlink([scratch])
             if not isinstance(error, OSError):
                 raise
-        self._make_room(path)
+        # Room is made: what killed writers have left goes, and what was not used for the longest time.
+        _unlink(scratch for scratch, status in self._files(".tmp") if status.st_mtime < time.time() - STALE)
+        images = sorted(self._files(".image"), key=lambda each: (each[0] != path, -each[1].st_mtime))
+        totals = accumulate(status.st_size for _, status in images)
+        _unlink(old for (old, _), total in zip(images, totals) if total > self.limit)
 
     def entries(self) -> list[Entry]:
         """All images, the last used first."""
@@ -203,13 +207,6 @@ class Cache:
             return is_own(os.stat(self.folder))
         except OSError:
             return False
-
-    def _make_room(self, newest: str) -> None:
-        """Remove the images that were not used for the longest time, and what killed writers have left."""
-        _unlink(path for path, status in self._files(".tmp") if status.st_mtime < time.time() - STALE)
-        images = sorted(self._files(".image"), key=lambda each: (each[0] != newest, -each[1].st_mtime))
-        totals = accumulate(status.st_size for _, status in images)
-        _unlink(path for (path, _), total in zip(images, totals) if total > self.limit)
 
 
 def _unlink(paths: Iterable[str]) -> int:

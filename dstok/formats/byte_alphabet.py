@@ -15,9 +15,8 @@ _VISIBLE, _spare = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
 BYTE_TO_CHAR = "".join(chr(byte if byte in _VISIBLE else next(_spare)) for byte in range(256))
 BLANK = "▁"  # U+2581: files write it for a space
 NOT_IN_UTF_8 = frozenset([0xC0, 0xC1, *range(0xF5, 0x100)])  # a vocabulary may be without tokens for these
-CHAR_TO_BYTE = {char: byte for byte, char in enumerate(BYTE_TO_CHAR)}
 _ALPHABET = frozenset(BYTE_TO_CHAR)
-_ENCODING = {ord(char): byte for char, byte in CHAR_TO_BYTE.items()}
+_ENCODING = {ord(char): byte for byte, char in enumerate(BYTE_TO_CHAR)}
 
 
 def spelling(data: bytes) -> str:

@@ -14,12 +14,10 @@ The known shapes, for the space that files write as U+2581; the decoder is `DECO
 from __future__ import annotations
 
 import json
-from array import array
-from collections.abc import Sequence
 from typing import Any
 
 from dstok._util.json_value import Value, join_path, load_json, shown
-from dstok.core.text.model_json import TokenTable, Vocabulary, find_any
+from dstok.core.text.model_json import TokenTable, Vocabulary
 from dstok.errors import TokenizerFileError, UnsupportedError
 from dstok.formats.byte_alphabet import BLANK, NOT_IN_UTF_8, byte_spelling
 from dstok.formats.components import Steps, steps_of
@@ -35,12 +33,6 @@ DECODER: tuple[dict[str, Any], ...] = (
 STRIP: dict[str, Any] = {"type": "Strip", "content": " ", "start": 1, "stop": 0}
 PARTS = {"normalizer": "normalizers", "pre_tokenizer": "pretokenizers", "decoder": "decoders"}
 _HEX = frozenset("0123456789abcdefABCDEF")
-
-
-def is_character_bpe(model: Value, cutting: Steps, decoding: Steps) -> bool:
-    """Is the model one of characters: with byte fallback, and without ByteLevel?"""
-    kinds = [kind for kind, _ in (*cutting, *decoding)]
-    return "ByteLevel" not in kinds and ("ByteFallback" in kinds or model.member("byte_fallback").value is True)
 
 
 def read_shape(file: Value, normalizing: Steps, cutting: Steps, decoding: Steps, vocab: Vocabulary) -> CharacterShape:
@@ -124,7 +116,7 @@ def _read_strip(decoder: Value, steps: Steps) -> int:
 
 def byte_of_token(text: str) -> int | None:
     """The byte that upstream's decoder takes a token for, also in an odd spelling; None for other tokens."""
-    if not (len(text) == len(text.encode()) == 6 and text.startswith("<0x") and text.endswith(">")):
+    if not (len(text) == 6 == len(text.encode()) and text.startswith("<0x") and text.endswith(">")):
         return None
     digits = text[3:5].removeprefix("+")
     return int(digits, 16) if _HEX.issuperset(digits) else None
@@ -146,13 +138,6 @@ def canonical_tokens(vocab: Vocabulary, path: str) -> tuple[TokenTable, frozense
         if not text or " " in text:
             raw_ids.add(token_id)
     return tokens, frozenset(raw_ids)
-
-
-def refuse_byte_merges(merges: array[int], byte_ids: Sequence[int], path: str) -> None:
-    """Refuses a merge that takes or makes the token of a byte. `merges` as in `ModelDescription`."""
-    for at in find_any(merges, [token_id for token_id in byte_ids if token_id >= 0])[:1]:
-        byte = byte_ids.index(merges[at])
-        raise UnsupportedError(f"a merge with {byte_spelling(byte)!r}, the token of a byte", path)
 
 
 def check_added(tokens: tuple[AddedToken, ...], cutting: Steps) -> tuple[AddedToken, ...]:

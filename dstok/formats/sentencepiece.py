@@ -231,7 +231,11 @@ def describe_sentencepiece(data: bytes, config: bytes | None = None, added: byte
     # Symbols are found in the normalized text. A normalizer that puts a space before it would change them, too.
     tokens = [token._replace(normalized=True, literal=prefix) if pieces[token.id].kind == USER_DEFINED else token
               for token in model.added_tokens]
-    ends = _ends(trainer, pieces)
+    # BOS, EOS and the padding are the control tokens with the names that the trainer had for them.
+    control = {piece.text: i for i, piece in enumerate(pieces) if piece.kind == CONTROL}
+    names = ((46, b"<s>"), (47, b"</s>"), (48, b"<pad>"))
+    bos, eos, pad = (control.get(trainer.get(field, name).decode("utf-8", "replace")) for field, name in names)
+    ends = TokenizerConfig(bos, eos, pad, next((i for i, piece in enumerate(pieces) if piece.kind == UNKNOWN), None))
     ids = {piece.text: i for i, piece in enumerate(pieces)}
     contents = {token.content for token in tokens}
     listed = load_json(config, "tokenizer_config.json: ").get("added_tokens_decoder") if config is not None else None
@@ -273,15 +277,6 @@ def _check_settings(trainer: _Fields, normalizer: _Fields, denormalizer: _Fields
     ):
         if refused:
             raise UnsupportedError(what, where)
-
-
-def _ends(trainer: _Fields, pieces: list[Piece]) -> TokenizerConfig:
-    """BOS, EOS and the padding: the control tokens with the names that the trainer had for them."""
-    control = {piece.text: i for i, piece in enumerate(pieces) if piece.kind == CONTROL}
-    names = ((46, b"<s>"), (47, b"</s>"), (48, b"<pad>"))
-    bos, eos, pad = (control.get(trainer.get(field, name).decode("utf-8", "replace")) for field, name in names)
-    unknown = next((i for i, piece in enumerate(pieces) if piece.kind == UNKNOWN), None)
-    return TokenizerConfig(bos, eos, pad, unknown)
 
 
 def _piece(value: bytes, at: int) -> Piece:

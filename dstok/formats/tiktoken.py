@@ -202,7 +202,15 @@ def ranks_of(model: ModelDescription) -> dict[bytes, int]:
         raise UnsupportedError(f"patterns of Unicode {model.unicode_version}, where tiktoken has {UNICODE}",
                                "unicode_version")
     model.refuse_hidden("a rank file")
-    ranks = _tokens_with_ids(model)
+    added, in_use = {token.id for token in model.added_tokens}, set(model.merges)
+    ranks: dict[bytes, int] = {}
+    for token_id, token in enumerate(model.tokens):  # without the added tokens: tiktoken gets them separately
+        if token is None or (token_id in added and (token_id in model.raw_ids or token_id not in in_use)):
+            continue
+        if token_id in model.raw_ids:
+            raise UnsupportedError(f"the token {token.decode('utf-8', 'replace')[:40]!r}, which no bytes make",
+                                   f"id {token_id}")
+        ranks[token] = token_id
     _check_ranks(ranks)
     derived = ranked_merges(ranks)
     # Files may list other merges, which no text needs (core/bpe/live.h).
@@ -234,21 +242,6 @@ def unsaid(model: ModelDescription) -> tuple[str, ...]:
     if model.config.framing is not None:
         lost.append("a rank file does not say what stands around texts and between those of a pair")
     return tuple(lost)
-
-
-def _tokens_with_ids(model: ModelDescription) -> dict[bytes, int]:
-    """The vocabulary as ranks, without the added tokens in it: tiktoken gets them separately."""
-    added = {token.id for token in model.added_tokens}
-    in_use = {i for merge in model.merge_rules() for i in merge}
-    ranks: dict[bytes, int] = {}
-    for token_id, token in enumerate(model.tokens):
-        if token is None or (token_id in added and (token_id in model.raw_ids or token_id not in in_use)):
-            continue
-        if token_id in model.raw_ids:
-            raise UnsupportedError(f"the token {token.decode('utf-8', 'replace')[:40]!r}, which no bytes make",
-                                   f"id {token_id}")
-        ranks[token] = token_id
-    return ranks
 
 
 def describe_folder(name: str, ranks: Mapping[bytes, int], beside: Beside) -> ModelDescription | None:

@@ -23,19 +23,17 @@ from dstok.core.bpe.tables import MAX_IDS
 from dstok.core.text.model_json import NO_FAULT, TokenTable, Vocabulary, find_any, pack_tokens, scan_model
 from dstok.errors import ArgumentError, TokenizerFileError, UnsupportedError
 from dstok.formats import character_bpe, components
-from dstok.formats.byte_alphabet import BYTE_TO_CHAR, NOT_IN_UTF_8, decoded_bytes, is_spelling, spelling
-from dstok.formats.components import Steps
+from dstok.formats.byte_alphabet import BYTE_TO_CHAR, NOT_IN_UTF_8, byte_spelling, decoded_bytes, is_spelling, spelling
+from dstok.formats.components import MAX_U32, Steps
 from dstok.formats.description import PREFIX_SPACE, WORD_END, AddedToken, ModelDescription, TokenizerConfig
 from dstok.formats.tokenizer_config import parse_settings, read_tokenizer_config
 from dstok.formats.upstream import DIGITS_PATTERN, NEWEST, WORDS_PATTERN, Upstream, upstream_version
 from dstok.regex import Split
 
-MAX_U32 = (1 << 32) - 1
 PLACES = {"vocab": "$.model.vocab", "merges": "$.model.merges", "added_tokens": "$.added_tokens"}
 TOP_LEVEL = frozenset({"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
                        "post_processor", "decoder", "model"})
 FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")  # of an added token, as in `AddedToken`
-KEYS, TYPES = ("id", "content", *FLAGS), [int, str, *[bool] * len(FLAGS)]
 _BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
 
 
@@ -69,10 +67,12 @@ def read_tokenizer_json(
     cutting = components.steps_of(file.member("pre_tokenizer"), "pretokenizers")
     decoding = components.steps_of(file.member("decoder"), "decoders")
     _check_vocab(model.need("vocab"), vocab)
-    by_characters = character_bpe.is_character_bpe(model, cutting, decoding)
+    kinds = [kind for kind, _ in (*cutting, *decoding)]
+    by_characters = "ByteLevel" not in kinds and (
+        "ByteFallback" in kinds or model.member("byte_fallback").value is True)
     if not by_characters:
         _check_decoder(file.member("decoder"), decoding)
-    added = tuple(_read_added_tokens(file.object().get("added_tokens", []), vocab))
+    added = tuple(map(AddedToken._make, vocab.added or _read_added_tokens(file, vocab)))
     added_ids = {token.content: token.id for token in added}
 
     def id_of(text: str) -> int | None:
@@ -160,7 +160,9 @@ def _describe_characters(
     shape = character_bpe.read_shape(file, components.steps_of(normalizer, "normalizers"), cutting, decoding, vocab)
     tokens, raw_ids = character_bpe.canonical_tokens(vocab, PLACES["vocab"])
     merges = _read_merges(model.need("merges"), vocab, raw_ids)
-    character_bpe.refuse_byte_merges(merges, shape.byte_ids, PLACES["merges"])
+    for at in find_any(merges, [token_id for token_id in shape.byte_ids if token_id >= 0])[:1]:
+        byte = byte_spelling(shape.byte_ids.index(merges[at]))
+        raise UnsupportedError(f"a merge with {byte!r}, the token of a byte", PLACES["merges"])
     where = file.member("pre_tokenizer" if normalizer.value is None else "normalizer").path
     splits = (Split(" ", "MergedWithNext", False, where),) * shape.split
     added = character_bpe.check_added(added, cutting)
@@ -257,16 +259,13 @@ def _mark_word_ends(
     return pack_tokens(marked), array("I", (i for pair in pairs for i in (pair[0], last, pair[1]))) + merges
 
 
-def _read_added_tokens(value: object, vocab: Vocabulary) -> Iterator[AddedToken]:
+def _read_added_tokens(file: Value, vocab: Vocabulary) -> Iterator[AddedToken]:
     owners: dict[int, str] = {}
     contents: set[str] = set()
     following = len(vocab)
-    for item in Value(value, "$.added_tokens").array():
-        found: list[Any] = [*map(item.object().get, KEYS)]
-        if [*map(type, found)] != TYPES or not 0 <= found[0] <= MAX_U32:  # one of these tells which is wrong, and how
-            _ = item.need("id").integer(MAX_U32), item.need("content").text(), *(item.need(f).boolean() for f in FLAGS)
-        token = AddedToken(*found)
-        token_id, content = token.id, token.content
+    for item in file.member("added_tokens").array() if "added_tokens" in file.object() else ():
+        token_id, content = item.need("id").integer(MAX_U32), item.need("content").text()
+        token = AddedToken(token_id, content, *(item.need(flag).boolean() for flag in FLAGS))
         if not content or content in contents:
             item.need("content").wrong("a text that no added token before has")
         own = vocab.get(content)  # upstream's id: its own in the vocabulary, or `following`

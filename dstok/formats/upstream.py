@@ -48,21 +48,16 @@ _TABLES = {  # (patterns, digits, words): wheels
     ("16.0", "16.0", "16.0"): "0.21.2 0.21.4 0.22.0 0.22.1",
     ("16.0", "17.0", "16.0"): "0.22.2 0.23.1 0.23.2 0.23.3",
 }
-_KNOWN = {f"tokenizers-{number}": Upstream(f"tokenizers-{number}", *tables)
-          for tables, numbers in _TABLES.items() for number in numbers.split()}
-_KNOWN["tokenizers-1.0.0rc3"] = Upstream("tokenizers-1.0.0rc3", "17.0", "17.0", "17.0", "17.0", "17.0", False)
-
-
-def upstream_versions() -> tuple[str, ...]:
-    """The names of the known versions, oldest first."""
-    return tuple(_KNOWN)
+VERSIONS = {f"tokenizers-{number}": Upstream(f"tokenizers-{number}", *tables)
+            for tables, numbers in _TABLES.items() for number in numbers.split()}
+VERSIONS["tokenizers-1.0.0rc3"] = Upstream("tokenizers-1.0.0rc3", "17.0", "17.0", "17.0", "17.0", "17.0", False)
 
 
 def upstream_version(name: str = NEWEST) -> Upstream:
     """The version called `name`. Raises `UnsupportedError`, with the list of known ones."""
-    if name not in _KNOWN:
-        raise UnsupportedError(f"expected an upstream version out of {', '.join(_KNOWN)}, found {name!r}")
-    return _KNOWN[name]
+    if name not in VERSIONS:
+        raise UnsupportedError(f"expected an upstream version out of {', '.join(VERSIONS)}, found {name!r}")
+    return VERSIONS[name]
 
 
 def old_punctuation() -> str:

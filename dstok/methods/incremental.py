@@ -211,7 +211,7 @@ class IncrementalEncoder(Separate):
                 return ids
             if self._policy.refuses:
                 raise SpecialTokenError(self._policy.contents[0][token], raw.dropped + content)
-            ids.append(self._policy.raw_id(token))
+            ids.append(self._policy.raw_ids[token])
             at = scan = end
 
 

@@ -1,5 +1,6 @@
-"""The two tables of a tokenizer.json, read in C, against a plain reader in Python: files of both kinds, with odd spellings and escapes,
-and with faults. The tokens, raw ids and merges agree, or the class and the place of the error do.
+"""The tables of a tokenizer.json, read in C, against a plain reader in Python: files of both kinds, with odd spellings and escapes,
+and with faults. The tokens, raw ids and merges agree, or the class and the place of the error do. Added tokens in another order of keys
+are read in Python: they and their errors are the same.
 """
 
 from __future__ import annotations
@@ -216,6 +217,45 @@ def test_tables(characters: bool) -> None:
             found = [*found.tokens], {*found.raw_ids}, found.merge_rules()
         assert found == plain(model), data
     assert read > 0.4 * COUNT and refused > 0.05 * COUNT
+
+
+FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
+CONTENTS = ["a", "ab", "c", "<new>", "<other>", "é☃", "<a>", " b"]
+
+
+def added_rows(rng: random.Random) -> Any:
+    """Added tokens of a vocabulary of a: 0, ab: 1, c: 9; most of them have their ids, and one of two lists has a fault."""
+    rows: list[Any] = []
+    if rng.random() < 0.05:
+        return rng.choice([*WRONG, "]", Text("5 "), {"content": []}])
+    for content in rng.sample(CONTENTS, rng.randint(0, 5)):
+        new = sum(row["content"] not in ("a", "ab", "c") for row in rows)
+        rows.append({"id": {"a": 0, "ab": 1, "c": 9}.get(content, 4 + new), "content": content,
+                     **{flag: rng.random() < 0.2 for flag in FLAGS}})
+    if rows and rng.random() < 0.5:
+        row = rng.choice(rows)
+        key = rng.choice([*row])
+        row[key] = rng.choice([*WRONG, *range(7), *CONTENTS, "", False, Text("true5"), Text("tru"), *map(Text, RAW)])
+        if rng.random() < 0.3:
+            del row[key]
+        row |= {"more": 1} if rng.random() < 0.1 else {}
+    return rows
+
+
+def test_added_tokens_in_any_order_of_keys() -> None:
+    rng, taken, read = chance_of_today("added tokens"), 0, 0
+    for _ in range(COUNT):
+        rows, escapes, found = added_rows(rng), rng.choice([0, 0.3]), []
+        for some in (rows, [dict(reversed(row.items())) if isinstance(row, dict) else row for row in rows]
+                     if isinstance(rows, list) else rows):
+            tree = {"model": {"vocab": {"a": 0, "ab": 1, "c": 9, "Ġ": 2}, "merges": []}, "pre_tokenizer": BYTE_LEVEL, "decoder": BYTE_LEVEL}
+            tree = {"added_tokens": some, **tree} if rng.random() < 0.5 else {**tree, "added_tokens": some}
+            data = text_of(tree, rng, escapes, rng.choice([" ", "\r\n\t"])).encode()
+            taken += bool(scan_model(data, MAX_IDS)[1].added)
+            found.append(outcome(lambda data=data: read_tokenizer_json(data).added_tokens))  # type: ignore[misc]
+        assert found[0] == found[1] or found[0][1][:1] != "$", rows
+        read += not rows or type(found[0][0]) is not type
+    assert read > 0.3 * COUNT and taken > 0.1 * COUNT
 
 
 def test_text_is_read_as_its_bytes_are() -> None:

@@ -24,7 +24,7 @@ from smaller_models import smaller_json
 
 import dstok
 from dstok.errors import ArgumentError, UnsupportedError
-from dstok.formats.upstream import NEWEST, upstream_version, upstream_versions
+from dstok.formats.upstream import NEWEST, VERSIONS, upstream_version
 from dstok.unicode import CodePointSet, general_category, white_space, word
 
 TODAY = [WHEELS[number] for number in seeds(len(WHEELS), 2)]
@@ -96,7 +96,7 @@ def test_the_tables_of_a_wheel(version: str) -> None:
 
 def test_the_installed_wheel_is_the_newest_stable_one() -> None:
     assert asked(None)["version"] == NEWEST.removeprefix("tokenizers-")
-    stable = [name for name in upstream_versions() if "rc" not in name]
+    stable = [name for name in VERSIONS if "rc" not in name]
     assert stable[-1] == NEWEST
 
 

@@ -65,7 +65,7 @@ cdef FirstBytes first_bytes(frozenset heads)
 @cython.final
 cdef class Policy:
     cdef Matcher raw, normalized
-    cdef object raw_ids, normalized_ids
+    cdef readonly object raw_ids, normalized_ids
     cdef const uint32_t *ids[2]
     cdef FirstBytes firsts            # the bytes that the tokens begin with
     cdef readonly bint refuses

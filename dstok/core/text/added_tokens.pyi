@@ -7,6 +7,8 @@ class Matcher:
     def __init__(self, tokens: list[Any] | None, word_bits: bytes | None = b"") -> None: ...
 
 class Policy:
+    raw_ids: Any
+    normalized_ids: Any
     refuses: bool
     contents: tuple[Any, ...]
     reach: int
@@ -32,4 +34,3 @@ class Policy:
         scan: int,
         final: bool,
     ) -> tuple[int, int, int, int, int, int]: ...
-    def raw_id(self, index: int) -> int: ...

@@ -361,7 +361,13 @@ cdef class Policy:
 
     def absent(self, const uint8_t[::1] text not None) -> bool:
         """Tell whether no token's content is in valid UTF-8, whatever its flags say."""
-        return _lacks(self.raw, text) and _lacks(self.normalized, text)
+        cdef Match found
+        for matcher in (self.raw, self.normalized):
+            if matcher is not None and text.shape[0]:
+                (<Matcher>matcher).search(&text[0], 0, text.shape[0], True, &found)
+                if found.token >= 0:
+                    return False
+        return True
 
     cpdef list raw_spans(self, bytes text):
         """List (start, end, start of its content, index) of each added token with normalized=false in valid UTF-8."""
@@ -390,16 +396,3 @@ cdef class Policy:
             return at, at, at, -1, text.shape[0], at
         match = self.raw.find(&text[0], at, scan, text.shape[0], 0, final, &self.trusted[0], 0)
         return match.start, match.end, match.content, match.token, match.safe, match.scan
-
-    def raw_id(self, Py_ssize_t index) -> int:
-        """Return the id of an added token with normalized=false."""
-        return self.raw_ids[index]
-
-
-cdef bint _lacks(Matcher matcher, const uint8_t[::1] text) noexcept:
-    """Tell whether `text` holds none of the matcher's tokens, not even one that flags would reject."""
-    cdef Match found
-    if matcher is None or text.shape[0] == 0:
-        return True
-    matcher.search(&text[0], 0, text.shape[0], True, &found)
-    return found.token < 0

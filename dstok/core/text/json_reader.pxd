@@ -5,7 +5,7 @@
 # Source: RFC 8259.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memcpy, strlen
 
 from dstok.core.text.utf8 cimport encoded
 
@@ -48,22 +48,37 @@ cdef inline bint takes(Reader *r, uint8_t sign) noexcept nogil:
     return True
 
 
+cdef inline bint takes_word(Reader *r, const char *word) noexcept nogil:
+    """Pass over a word and the blanks after it; false if another one is there."""
+    cdef Py_ssize_t length = strlen(word)
+    if r.end - r.at < length or memcmp(r.at, word, length):
+        return False
+    r.at += length
+    skip_blanks(r)
+    return True
+
+
+cdef inline bint read_number(Reader *r, uint64_t most, uint64_t *number) noexcept nogil:
+    """Read a whole number below `most`; false if it is none."""
+    cdef const uint8_t *first = r.at
+    number[0] = 0
+    while r.at < r.end and c"0" <= r.at[0] <= c"9" and number[0] < most:
+        number[0] = 10 * number[0] + (r.at[0] - c"0")
+        r.at += 1
+    return r.at > first and (first[0] != c"0" or r.at - first == 1) and number[0] < most
+
+
 cdef inline int hex_digit(uint8_t c) noexcept nogil:
     return c - c"0" if c"0" <= c <= c"9" else (c | 0x20) - c"a" + 10 if c"a" <= c | 0x20 <= c"f" else -1
 
 
 cdef inline int64_t hex_digits(Reader *r) noexcept nogil:
     """Read four hexadecimal digits; returns -1 if there are others."""
-    cdef int64_t code = 0
-    cdef int digit
-    if r.end - r.at < 4:
-        return -1
-    for _ in range(4):
-        digit = hex_digit(r.at[0])
-        if digit < 0:
-            return -1
-        code = code << 4 | digit
-        r.at += 1
+    cdef int64_t code = 0 if r.end - r.at >= 4 else -1
+    cdef int at
+    for at in range(4 if code == 0 else 0):
+        code = 16 * code + hex_digit(r.at[at]) if code >= 0 <= hex_digit(r.at[at]) else -1
+    r.at += 4
     return code
 
 

@@ -15,6 +15,7 @@ def scan_model(
 
 class Vocabulary:
     merges: array[int]
+    added: list[tuple[int, str, bool, bool, bool, bool, bool, bool]]
     fault: int
     merge_fault: int
     def __init__(self, most: int, size: int = 0) -> None: ...

@@ -1,6 +1,6 @@
-"""The vocabulary and the merges of a tokenizer.json, read from its bytes; the tokens of a model, packed.
+"""The vocabulary, merges and added tokens of a tokenizer.json, read from its bytes; the tokens of a model, packed.
 
-In: the bytes of a tokenizer.json. Out: the file without the two tables; a `Vocabulary`, which has both; `TokenTable`.
+In: the bytes of a tokenizer.json. Out: the file without its tables; a `Vocabulary`, which has them; `TokenTable`.
 Invariant: what is read is JSON in UTF-8 without a lone surrogate, has no key and no id twice, and each merge is two
 tokens that make one, no two merges alike. Of anything else only the entry's number is told: its reader in Python parses
 the file again and names the fault. Time is linear: the hash of spellings has a random seed.
@@ -18,7 +18,7 @@ from libc.string cimport memchr, memcmp, memcpy, memmove, memset
 
 from dstok.core.cpu.level cimport Implementation, chosen
 from dstok.core.text.hash cimport hash_bytes
-from dstok.core.text.json_reader cimport Reader, hex_digit, pass_value, read_string, takes
+from dstok.core.text.json_reader cimport Reader, hex_digit, pass_value, read_number, read_string, takes, takes_word
 from dstok.core.text.utf8 cimport code_point, find_invalid
 
 from array import array
@@ -91,7 +91,7 @@ cdef bint find_tables(Reader *r, bint inside, Vocabulary found) noexcept nogil:
 
     A table is what begins as one should. A second vocabulary is a fault, as each key that is there twice.
     """
-    cdef uint8_t key[6]
+    cdef uint8_t key[12]
     cdef Py_ssize_t length
     cdef uint8_t sign
     cdef bint well
@@ -109,6 +109,8 @@ cdef bint find_tables(Reader *r, bint inside, Vocabulary found) noexcept nogil:
             well = found.read(r)
         elif inside and length == 6 and memcmp(key, b"merges", 6) == 0 and sign == c"[":
             well = found.read_merges(r)
+        elif not inside and length == 12 and memcmp(key, b"added_tokens", 12) == 0 and sign == c"[":
+            well = found.passed(r, r.at, False, &found.added_at)
         else:
             well = pass_value(r)
         if not well:
@@ -139,7 +141,7 @@ def large_bytes(Py_ssize_t count) -> tuple[bytes, memoryview]:
 def scan_model(
     const uint8_t[::1] data not None, Py_ssize_t most, Py_ssize_t most_bytes = MOST_BYTES
 ) -> tuple[bytes | None, Vocabulary]:
-    """Return a file with {} and [] for its two tables, and these; `most` is the number of ids.
+    """Return a file with {} and [] for its tables, and these; `most` is the number of ids.
 
     None stands for a file with a fault, or without a vocabulary. Raises `UnsupportedError` for a vocabulary of more
     than `most_bytes`.
@@ -168,6 +170,9 @@ def scan_model(
         edges += [found.merges_at.at - base + 1, found.merges_at.end - base - 1]
         arrays.resize(merges, 3 * found.merge_count)
         found.merges = merges
+    if found.added_at.at != NULL:
+        found.added = found.read_added(found.added_at)
+        edges += [found.added_at.at - base + 1, found.added_at.end - base - 1] if found.added else []
     edges.sort()
     return b"".join([data[edges[i]:edges[i + 1]] for i in range(0, len(edges), 2)]), found
 
@@ -177,7 +182,8 @@ cdef class Vocabulary:
     """The ids of a vocabulary by spelling, and the spellings by id: an open-addressing table of UTF-8.
 
     merges: the ids of the model's merges, flat: left, right, merged. fault, merge_fault: the number of the first entry
-    of either table that could not be read, or `NO_FAULT`.
+    of either table that could not be read, or `NO_FAULT`. added: the fields of each added token, if all are as upstream
+    writes them, and have their ids: so says _read_added_tokens (formats/tokenizer_json.py), which reads any others.
     """
 
     cdef uint8_t *memory    # of all arrays
@@ -192,14 +198,15 @@ cdef class Vocabulary:
     cdef Py_ssize_t count, used, most  # used: bytes of texts
     cdef Py_ssize_t size    # the largest id + 1
     cdef Py_ssize_t merge_count
-    cdef Reader vocab_at, merges_at  # the tables in the file, brackets included
+    cdef Reader vocab_at, merges_at, added_at  # the tables in the file, brackets included
     cdef readonly object merges  # type: array[int]
+    cdef readonly list added  # type: list[tuple[int, str, bool, bool, bool, bool, bool, bool]]
     cdef readonly Py_ssize_t fault, merge_fault
 
     def __cinit__(self, Py_ssize_t most, Py_ssize_t size=0):
         """Make room for the tables of a file of `size` bytes: what is not written takes no memory."""
         self.most, self.seed, self.merges = most, int.from_bytes(urandom(8), "little"), array("I")
-        self.fault = self.merge_fault = NONE
+        self.fault, self.merge_fault, self.added = NONE, NONE, []
         self.room = 24 * most + 6 * size + 64
         self.memory = <uint8_t *>huge_zeroed(self.room)
         if self.memory == NULL:
@@ -220,7 +227,7 @@ cdef class Vocabulary:
             return False
         self.fault = self.scan(r)
         if self.fault == NONE:
-            while self.mask + 1 < 2 * <uint64_t>self.count:
+            while self.mask + 1 <= 2 * <uint64_t>self.count:  # fewer than half are used: else many read two texts
                 self.mask = 2 * self.mask + 1
             self.fault = self.index()
         return self.passed(r, begin, self.fault == NONE, &self.vocab_at)
@@ -242,20 +249,12 @@ cdef class Vocabulary:
         cdef Py_ssize_t length, twice = NONE
         cdef uint64_t number
         cdef uint32_t head[2]
-        cdef const uint8_t *first
-        cdef const uint8_t *end = r.end
         takes(r, c"{")
         if takes(r, c"}"):
             return NONE
         while True:
-            if not (read_string(r, self.texts + self.used + HEAD, end - r.at, &length) and takes(r, c":")):
-                return self.count
-            first, number = r.at, 0
-            while r.at < end and c"0" <= r.at[0] <= c"9" and number < <uint64_t>self.most:
-                number = 10 * number + (r.at[0] - c"0")
-                r.at += 1
-            if r.at == first or (first[0] == c"0" and r.at - first > 1) or number >= <uint64_t>self.most or (
-                    self.used + length > MOST_USED):
+            if not (read_string(r, self.texts + self.used + HEAD, r.end - r.at, &length) and takes(r, c":")
+                    and read_number(r, self.most, &number) and self.used + length <= MOST_USED):
                 return self.count
             if self.places[number] and twice == NONE:
                 twice = self.count
@@ -386,6 +385,35 @@ cdef class Vocabulary:
         self.merge_count += 1
         self.last[made] = <uint32_t>self.merge_count
         return True
+
+    cdef list read_added(self, Reader r):
+        """Read the array of added tokens, as `added` says. Returns no row if one of them is another."""
+        cdef const char **keys = [
+            b'"id"', b'"content"', b'"single_word"', b'"lstrip"', b'"rstrip"', b'"normalized"', b'"special"']
+        cdef list rows = []
+        cdef uint8_t *text = self.texts + self.used  # behind the spellings
+        cdef uint64_t id = 0, following = self.count
+        cdef uint32_t own
+        cdef Py_ssize_t length = 0
+        cdef bint flags[7]
+        cdef int i
+        while takes(&r, c"," if rows else c"["):
+            for i in range(7):
+                if not (takes(&r, c"," if i else c"{") and takes_word(&r, keys[i]) and takes(&r, c":")):
+                    return []
+                flags[i] = i > 1 and takes_word(&r, b"true")
+                if not (read_number(&r, self.most, &id) if i == 0 else read_string(&r, text, r.end - r.at, &length)
+                        if i == 1 else flags[i] or takes_word(&r, b"false")):
+                    return []
+            content = PyUnicode_DecodeUTF8(<const char *>text, length, NULL)
+            own = self.find(text, length)
+            if own == NO_ID:
+                own = NO_ID if id < <uint64_t>self.size and self.places[id] else <uint32_t>following
+                following += 1
+            if not length or own != id or not takes(&r, c"}"):
+                return []
+            rows.append((id, content, flags[2], flags[3], flags[4], flags[5], flags[6], False))
+        return rows if takes(&r, c"]") and len({row[1] for row in rows}) == len(rows) else []
 
     def tokens(self, str alphabet = None) -> tuple[TokenTable, list[int]]:
         """Return the tokens by id, and the ids of odd ones, in the order of the file.
