@@ -35,6 +35,13 @@ def _is_index(value: Any) -> bool:
         return False
 
 
+def _is_path(value: Any) -> bool:
+    try:
+        return isinstance(value, str | os.PathLike) and b"\0" not in os.fsencode(value)
+    except UnicodeEncodeError:
+        return False
+
+
 def _has(*names: str) -> Callable[[Any], bool]:
     """Return a test: does a value, which is no class, have these attributes?"""
     return lambda value: not isinstance(value, type) and all(hasattr(value, name) for name in names)
@@ -59,7 +66,7 @@ WORDS: dict[str, tuple[str, Callable[[Any], bool]]] = {  # by annotation: its wo
     "float": ("a number", lambda value: hasattr(value, "__float__") and not isinstance(value, bool)),
     "bool": ("True or False", lambda value: isinstance(value, int) or type(value).__name__.startswith("bool")),
     "Text": ("str or bytes", _of(str, bytes, bytearray, memoryview)),
-    "StrPath": ("a path (str or os.PathLike)", _of(str, os.PathLike)),
+    "StrPath": ("a path (str or os.PathLike; no NUL, no lone surrogate)", _is_path),
     "Errors": _word("strict", "replace"), "Unit": _word("bytes", "characters"),
     "Special": ('"all", "none", "raise" or a set of added tokens', _of(str, set, frozenset, list, tuple)),
     "VersionName": ('the name of a version, such as "v3.1",', _of(str)),
@@ -276,6 +283,8 @@ def checked_text(text: Any, which: str = "text", batch: str = "encode_batch") ->
     found = f"a memoryview of format {text.format!r}" if isinstance(text, memoryview) else type(text).__name__
     if which.endswith("text") and isinstance(text, list | tuple):  # not for "text 1" of several
         found += f": {batch} takes several texts"
+    if hasattr(text, "read"):  # a file, an mmap
+        found += ": give what its read() returns"
     raise ArgumentError(f"expected str or bytes as {which}, found {found}", "text")
 
 
@@ -343,7 +352,7 @@ def _decoded(text: bytes, replace: bool) -> str:
 
 def replaces_faults(errors: str) -> bool:
     """Tell whether `errors` of a call asks for U+FFFD in place of faults. Raises `ArgumentError` for another value."""
-    if errors not in ("strict", "replace"):
+    if type(errors) is not str or errors not in ("strict", "replace"):
         check_choice("errors", errors, Errors)
     return errors == "replace"
 
@@ -351,7 +360,7 @@ def replaces_faults(errors: str) -> bool:
 def check_choice(name: str, value: object, choices: Any) -> None:
     """Raise `ArgumentError` if the value of the argument `name` is none of the `choices`, a `Literal`."""
     words = choices.__args__  # `get_args` takes longer than all the rest
-    if value not in words:
+    if not isinstance(value, str) or value not in words:
         expected = " or ".join(f'"{word}"' for word in words) if len(words) == 2 else f"one of {', '.join(words)}"
         raise ArgumentError(f"expected {name} to be {expected}, found {value!r}", name)
 

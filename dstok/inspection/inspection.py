@@ -41,6 +41,9 @@ class Inspection:
         self._tok, self._tables, self._bpe, self._encoder = tok, tok._tables, tok._bpe, tok._encoder
         self._decoder, self._added, self._normalizer = tok._decoder, tok._added, tok._normalizer
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Inspection, (self._tok,)
+
     @property
     def splits(self) -> tuple[Split, ...]:
         """The pre-tokenizer's steps."""

@@ -179,6 +179,8 @@ def test_an_input_is_never_overwritten() -> None:
         assert "both input and output" in fails(*words, "-o", "./a")
     assert "both input and output" in fails("convert", name, "./a", "--to", "json")
     assert Path(name).read_bytes() == TEXT
+    for _ in range(2):  # the second time there is a file of the model's name, which is no input
+        ok("encode", "-m", "deepseek-v3", "--text", "Hello", "-o", "deepseek-v3")
 
 
 def test_a_file_that_may_not_be_read(

@@ -94,6 +94,14 @@ def test_what_is_no_token() -> None:
     assert TOK.token_to_id(bytearray(b" world")) == TOK.token_to_id("Ġworld")
 
 
+def test_a_choice_of_arrays() -> None:
+    """numpy's comparison gives no truth."""
+    words = np.array(["strict", "replace"])
+    for call in (lambda: TOK.encode("a", errors=words), lambda: TOK.decode([1], errors=words), lambda: TOK.truncate("a", 1, truncation_side=words)):
+        with pytest.raises(dstok.errors.ArgumentError, match='^expected .* to be ".*" or ".*", found array'):
+            call()
+
+
 def test_encodings_are_compared() -> None:
     one = TOK.encode_with_offsets("né 🦙")
     assert one == TOK.encode_with_offsets("né 🦙".encode())
