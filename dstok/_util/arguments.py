@@ -38,7 +38,7 @@ def _is_index(value: Any) -> bool:
 def _is_path(value: Any) -> bool:
     try:
         return isinstance(value, str | os.PathLike) and b"\0" not in os.fsencode(value)
-    except UnicodeEncodeError:
+    except (TypeError, UnicodeEncodeError):
         return False
 
 
@@ -89,7 +89,6 @@ WORDS: dict[str, tuple[str, Callable[[Any], bool]]] = {  # by annotation: its wo
     "Iterable": _LIST, "Sequence": _LIST, "list": _LIST, "tuple": _LIST,
 }
 ITEMS = ("Iterable", "Sequence", "list")  # their items are looked at, too, if they can be read twice
-SHOWN = 60  # characters of a value
 
 
 def explained(call: Callable[P, R]) -> Callable[P, R]:
@@ -126,7 +125,7 @@ def wrong_argument(call: Callable[..., Any], arguments: Any, keywords: Any) -> A
         fault = _fault(str(parameter.annotation), value)
         if fault is not None:
             words, found, place = fault
-            shown = f": {found!r}" if isinstance(found, str | bytes | int | float) and len(repr(found)) <= SHOWN else ""
+            shown = f": {_shown(found)}" if isinstance(found, str | bytes | int | float) else ""
             kind = f"the class {found.__name__}" if isinstance(found, type) else type(found).__name__
             kind = "None" if found is None else kind
             return ArgumentError(f"expected {words} as {name}, found {kind}{shown}{place}", name)
@@ -171,7 +170,7 @@ def id_list(ids: Iterable[int]) -> list[int]:
     try:
         each = iter(found)
     except TypeError:
-        hint = f": give one id as [{found}]" if hasattr(found, "__index__") else ""
+        hint = f": give one id as [{_shown(found)}]" if hasattr(found, "__index__") else ""
         raise ArgumentError(f"expected ids, found {type(ids).__name__}{hint}", "ids") from None
     return list(each)
 
@@ -205,7 +204,7 @@ def in_dtype(ids: npt.NDArray[np.uint32], dtype: str) -> npt.NDArray[Any]:
 
     Raises `ArgumentError`.
     """
-    return ids.astype(checked_dtype(dtype)) if dtype == "int64" else ids.view(checked_dtype(dtype))
+    return ids.astype(dtype) if checked_dtype(dtype) == "int64" else ids.view(dtype)
 
 
 class Ends(NamedTuple):
@@ -362,7 +361,7 @@ def check_choice(name: str, value: object, choices: Any) -> None:
     words = choices.__args__  # `get_args` takes longer than all the rest
     if not isinstance(value, str) or value not in words:
         expected = " or ".join(f'"{word}"' for word in words) if len(words) == 2 else f"one of {', '.join(words)}"
-        raise ArgumentError(f"expected {name} to be {expected}, found {value!r}", name)
+        raise ArgumentError(f"expected {name} to be {expected}, found {_shown(value)}", name)
 
 
 def lone_surrogate(char: str, at: int, where: str = "") -> TextError:
