@@ -117,6 +117,12 @@ class Parser(argparse.ArgumentParser):
             self.error(f"no {str(action.metavar).lower()} {value!r}{nearest(value, action.choices)}")
         super()._check_value(action, value)
 
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        if arg_strings == ["--"] and action.option_strings:  # of --text=--: argparse drops it before Python 3.13
+            self._check_value(action, value := self._get_value(action, "--"))
+            return value
+        return super()._get_values(action, arg_strings)
+
     def _print_message(self, message: str, file: object = None) -> None:
         """Writes the texts of --help and --version.
 

@@ -173,6 +173,12 @@ def test_options_may_stand_between_files() -> None:
     assert ok("count", a, "--special", "all", b, "--add-bos", "-") == ok("count", "--add-bos", a, b, "-")
 
 
+def test_two_dashes_may_be_a_value() -> None:
+    assert ok("encode", "--text=--") == ok("encode", file("dashes", b"--"))
+    assert "no added token '--'" in fails("encode", "--special=--", "--text", "a")
+    assert "invalid choice: '--'" in fails("encode", "--errors=--", "--text", "a")
+
+
 def test_an_input_is_never_overwritten() -> None:
     name = file("a", TEXT)
     for words in (["encode", name], ["encode", "-m", name, "--text", "a"], ["chat", "encode", "--version", "v3", "--tools", name, "b"]):
