@@ -35,6 +35,13 @@ def _is_index(value: Any) -> bool:
         return False
 
 
+def _is_path(value: Any) -> bool:
+    try:
+        return isinstance(value, str | os.PathLike) and b"\0" not in os.fsencode(value)
+    except (TypeError, UnicodeEncodeError):
+        return False
+
+
 def _has(*names: str) -> Callable[[Any], bool]:
     """Return a test: does a value, which is no class, have these attributes?"""
     return lambda value: not isinstance(value, type) and all(hasattr(value, name) for name in names)
@@ -59,7 +66,7 @@ WORDS: dict[str, tuple[str, Callable[[Any], bool]]] = {  # by annotation: its wo
     "float": ("a number", lambda value: hasattr(value, "__float__") and not isinstance(value, bool)),
     "bool": ("True or False", lambda value: isinstance(value, int) or type(value).__name__.startswith("bool")),
     "Text": ("str or bytes", _of(str, bytes, bytearray, memoryview)),
-    "StrPath": ("a path (str or os.PathLike)", _of(str, os.PathLike)),
+    "StrPath": ("a path (str or os.PathLike; no NUL, no lone surrogate)", _is_path),
     "Errors": _word("strict", "replace"), "Unit": _word("bytes", "characters"),
     "Special": ('"all", "none", "raise" or a set of added tokens', _of(str, set, frozenset, list, tuple)),
     "VersionName": ('the name of a version, such as "v3.1",', _of(str)),
@@ -82,7 +89,6 @@ WORDS: dict[str, tuple[str, Callable[[Any], bool]]] = {  # by annotation: its wo
     "Iterable": _LIST, "Sequence": _LIST, "list": _LIST, "tuple": _LIST,
 }
 ITEMS = ("Iterable", "Sequence", "list")  # their items are looked at, too, if they can be read twice
-SHOWN = 60  # characters of a value
 
 
 def explained(call: Callable[P, R]) -> Callable[P, R]:
@@ -119,7 +125,7 @@ def wrong_argument(call: Callable[..., Any], arguments: Any, keywords: Any) -> A
         fault = _fault(str(parameter.annotation), value)
         if fault is not None:
             words, found, place = fault
-            shown = f": {found!r}" if isinstance(found, str | bytes | int | float) and len(repr(found)) <= SHOWN else ""
+            shown = f": {_shown(found)}" if isinstance(found, str | bytes | int | float) else ""
             kind = f"the class {found.__name__}" if isinstance(found, type) else type(found).__name__
             kind = "None" if found is None else kind
             return ArgumentError(f"expected {words} as {name}, found {kind}{shown}{place}", name)
@@ -164,7 +170,7 @@ def id_list(ids: Iterable[int]) -> list[int]:
     try:
         each = iter(found)
     except TypeError:
-        hint = f": give one id as [{found}]" if hasattr(found, "__index__") else ""
+        hint = f": give one id as [{_shown(found)}]" if hasattr(found, "__index__") else ""
         raise ArgumentError(f"expected ids, found {type(ids).__name__}{hint}", "ids") from None
     return list(each)
 
@@ -198,7 +204,7 @@ def in_dtype(ids: npt.NDArray[np.uint32], dtype: str) -> npt.NDArray[Any]:
 
     Raises `ArgumentError`.
     """
-    return ids.astype(checked_dtype(dtype)) if dtype == "int64" else ids.view(checked_dtype(dtype))
+    return ids.astype(dtype) if checked_dtype(dtype) == "int64" else ids.view(dtype)
 
 
 class Ends(NamedTuple):
@@ -276,6 +282,8 @@ def checked_text(text: Any, which: str = "text", batch: str = "encode_batch") ->
     found = f"a memoryview of format {text.format!r}" if isinstance(text, memoryview) else type(text).__name__
     if which.endswith("text") and isinstance(text, list | tuple):  # not for "text 1" of several
         found += f": {batch} takes several texts"
+    if hasattr(text, "read"):  # a file, an mmap
+        found += ": give what its read() returns"
     raise ArgumentError(f"expected str or bytes as {which}, found {found}", "text")
 
 
@@ -343,7 +351,7 @@ def _decoded(text: bytes, replace: bool) -> str:
 
 def replaces_faults(errors: str) -> bool:
     """Tell whether `errors` of a call asks for U+FFFD in place of faults. Raises `ArgumentError` for another value."""
-    if errors not in ("strict", "replace"):
+    if type(errors) is not str or errors not in ("strict", "replace"):
         check_choice("errors", errors, Errors)
     return errors == "replace"
 
@@ -351,9 +359,9 @@ def replaces_faults(errors: str) -> bool:
 def check_choice(name: str, value: object, choices: Any) -> None:
     """Raise `ArgumentError` if the value of the argument `name` is none of the `choices`, a `Literal`."""
     words = choices.__args__  # `get_args` takes longer than all the rest
-    if value not in words:
+    if not isinstance(value, str) or value not in words:
         expected = " or ".join(f'"{word}"' for word in words) if len(words) == 2 else f"one of {', '.join(words)}"
-        raise ArgumentError(f"expected {name} to be {expected}, found {value!r}", name)
+        raise ArgumentError(f"expected {name} to be {expected}, found {_shown(value)}", name)
 
 
 def lone_surrogate(char: str, at: int, where: str = "") -> TextError:

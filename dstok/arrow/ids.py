@@ -308,7 +308,7 @@ class ColumnEncoder:
         num_threads: int = 1, special: Special = "all", add_bos: bool = False, add_eos: bool = False,
         errors: Errors = "strict", dtype: Dtype = "uint32",
     ) -> None:
-        named = special if isinstance(special, str) else sorted(special)  # a set has another order in each process
+        named = special if isinstance(special, str) else sorted(special, key=repr)  # a set has no order of its own
         self._tok, self._column, self._ids, self._length = tok, column, ids, length
         self._options: dict[str, Any] = {
             "num_threads": thread_count(num_threads), "special": named, "add_bos": add_bos, "add_eos": add_eos,

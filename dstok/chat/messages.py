@@ -66,7 +66,7 @@ def dump(value: Any, index: int | None, field: str) -> str:
 
 def message_list(messages: Any, field: str = "messages") -> list[Any]:
     """A list of messages, or another iterable of them, as a list. Raises `ChatError`."""
-    if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Iterable):
+    if isinstance(messages, str | bytes | memoryview | Mapping) or not isinstance(messages, Iterable):
         raise wrong("a list of messages", messages, field=field)
     return list(messages)
 

@@ -79,7 +79,7 @@ class Template:
         self, text: str, tokenizer: TokenizerProtocol, *, bos_token: str | None = None, eos_token: str | None = None,
         trusted: bool = False,
     ) -> None:
-        self.text, self.trusted = text, trusted
+        self.text, self.trusted = check(text, str, "a jinja template", field="template"), trusted
         tokens = sorted(tokenizer.added_tokens, key=len, reverse=True)
         self._token = re.compile(f"({'|'.join(map(re.escape, tokens)) or '(?!)'})")
         rows = ("bos_token", bos_token, tokenizer.bos_id), ("eos_token", eos_token, tokenizer.eos_id)

@@ -14,13 +14,14 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from itertools import chain
+from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import dstok
 from dstok._util.files import file_faults
 from dstok.cli.output import CommandError
 from dstok.io.id_files import Output
+from dstok.models.names import is_name
 
 if TYPE_CHECKING:
     from dstok.pretokenizer.splitter import Splitter
@@ -116,6 +117,12 @@ class Parser(argparse.ArgumentParser):
             self.error(f"no {str(action.metavar).lower()} {value!r}{nearest(value, action.choices)}")
         super()._check_value(action, value)
 
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        if arg_strings == ["--"] and action.option_strings:  # of --text=--: argparse drops it before Python 3.13
+            self._check_value(action, value := self._get_value(action, "--"))
+            return value
+        return super()._get_values(action, arg_strings)
+
     def _print_message(self, message: str, file: object = None) -> None:
         """Writes the texts of --help and --version.
 
@@ -205,10 +212,12 @@ def settle(arguments: Namespace) -> None:
     that name no file: whoever gives a text in place of files learns how.
     """
     given = vars(arguments)
-    inputs = map(given.get, ("files", "folders", "counts", "dev", "tools", "model", "like", "config"))
-    for path in chain.from_iterable([value] if isinstance(value, str) else value or [] for value in inputs):
-        for out in filter(None, map(given.get, ("out", "output", "map", "plot"))):
-            if os.path.exists(path) and os.path.exists(out) and os.path.samefile(path, out):
+    outs = [*filter(None, map(given.get, ("out", "output", "map", "plot")))]
+    for key in ("files", "folders", "counts", "dev", "tools", "model", "like", "config"):
+        paths = given.get(key) or []
+        for path, out in product([paths] if isinstance(paths, str) else paths, outs):
+            if os.path.exists(path) and os.path.exists(out) and os.path.samefile(path, out) and (
+                    key not in ("model", "like") or not is_name(path)):
                 raise CommandError(f"{out}: is both input and output")
     if hasattr(arguments, "jsonl") and hasattr(arguments, "field"):
         refuse_unless(arguments.field is None or arguments.jsonl, "--field", "JSON lines (--jsonl)")

@@ -124,14 +124,15 @@ def run_stats(arguments: Namespace) -> None:
     summary = figures(corpus, tokenizer)
     if arguments.plot:
         plot(summary, arguments.plot)
-    frequent = [(id, tokenizer.decode_bytes([id]).decode("utf-8", "replace"), count)
-                for id, count in summary.frequent(arguments.top)]
+    found = [(id, tokenizer.decode_bytes([id]), count) for id, count in summary.frequent(arguments.top)]
+    frequent = [(id, token.decode("utf-8", "replace"), count) for id, token, count in found]
     distinct, per = Counter((summary.counts > 0).tolist())[True], max(1, summary.tokens)
     by_percent = dict(zip(map(str, PERCENTS), summary.percentiles))
     lines = [f"documents        {summary.documents:,}", f"tokens           {summary.tokens:,}",
              f"distinct ids     {distinct:,}", f"bytes a token    {summary.bytes / per:.3f}", "", "tokens a document"]
     lines += [f"{f'{percent} %':>8} {count:>12,}" for percent, count in by_percent.items()]
     lines += ["", f"{'id':>8} {'how often':>12} {'share':>7}   token"]
-    lines += [f"{id:>8} {count:>12,} {count / per:>7.2%}   {text!r}" for id, text, count in frequent]
+    lines += [f"{id:>8} {count:>12,} {count / per:>7.2%}   {text if text.encode() == token else token!r}"
+              for (id, text, count), (_, token, _) in zip(frequent, found)]
     write_result(arguments, {"documents": summary.documents, "tokens": summary.tokens, "bytes": summary.bytes,
                              "distinct_ids": distinct, "tokens_a_document": by_percent, "frequent": frequent}, lines)

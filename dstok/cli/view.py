@@ -48,7 +48,7 @@ def run_view(arguments: Namespace) -> None:
     try:
         server = ViewServer(requests, arguments.port or 0)
     except (OSError, OverflowError) as error:
-        why = reason(error) if isinstance(error, OSError) else str(error)
+        why = reason(error) if isinstance(error, OSError) else "expected at most 65535"
         raise CommandError(f"--port {arguments.port}: {why}") from error
     with server, suppress(KeyboardInterrupt):
         print(f"dstok view: {server.address} (Ctrl-C ends it)", flush=True)

@@ -174,11 +174,8 @@ def merge(folders: Sequence[StrPath], out: StrPath, *, tokens_per_file: int = 0)
 
     Raises `FileError` if one is not whole, if the properties of their files differ, or if `out` holds another corpus.
     """
-    sources, plans = [absolute(folder) for folder in folders], list[dict[str, Any]]()
-    for source in sources:
-        if not os.path.exists(os.path.join(source, CORPUS)):
-            raise FileError(f"{source}: expected a whole corpus, found no {CORPUS}")
-        plans.append(read_plan(source)[0])
+    sources = [absolute(folder) for folder in folders]
+    plans = [read_plan(source)[0] for source in sources if read_corpus(source)]  # each is whole
     first = plans[0]
     for source, plan in zip(sources, plans):
         for key in ("tokenizer", *SAME):

@@ -127,7 +127,12 @@ def read_manifest(out: str, shard: str) -> dict[str, Any]:
 
 
 def _read(out: str, name: str, shape: dict[str, Any]) -> dict[str, Any]:
-    return read_json(os.path.join(absolute(out), name), "the JSON of a corpus", lambda value: check_shape(value, shape))
+    path, plan = (os.path.join(absolute(out), each) for each in (name, PLAN))
+    if not os.path.exists(path):
+        raise FileError(f"{out}: expected a corpus, found " + (
+            "one that is not whole: the command that makes it goes on where it stopped" if os.path.exists(plan) else
+            f"no {name}"))
+    return read_json(path, "the JSON of a corpus", lambda value: check_shape(value, shape))
 
 
 def _relax(known: dict[str, Any], plan: dict[str, Any]) -> dict[str, Any]:

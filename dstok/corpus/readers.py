@@ -26,7 +26,7 @@ from dstok._util.arguments import checked_dtype, explained
 from dstok._util.files import OF_FILES, absolute, file_faults, reason
 from dstok._util.imports import needed
 from dstok.corpus.folder import read_corpus, read_manifest, read_plan
-from dstok.corpus.settings import CORPUS, PLAN, SKIPPED, CorpusSettings
+from dstok.corpus.settings import SKIPPED, CorpusSettings
 from dstok.corpus.tables import about
 from dstok.corpus.writers import MAGIC, MEGATRON_DTYPES, WRITERS, Batch
 from dstok.errors import FileError
@@ -316,12 +316,9 @@ def open_corpus(path: StrPath, *, dtype: Dtype | None = None) -> Corpus:
         kind = next((kind for kind, writer in WRITERS.items() if path.endswith(writer.suffix)), None)
         if kind is None:
             suffixes = ", ".join(writer.suffix for writer in WRITERS.values())
-            raise FileError(f"{path}: expected a file of ids ({suffixes}), found another")
+            raise FileError(f"{path}: expected a folder or a file of ids ({suffixes}), found "
+                            f"{'another' if os.path.exists(path) else 'none'}")
         return Corpus(path, [READERS[kind](path, "uint32", 0)], dtype)
-    if not os.path.exists(os.path.join(path, CORPUS)):
-        raise FileError(f"{path}: expected a corpus, found " + (
-            "one that is not whole: the command that makes it goes on where it stopped"
-            if os.path.exists(os.path.join(path, PLAN)) else f"no {CORPUS}"))
     settings = read_plan(path)[1]
     return Corpus(path, [file for shard in read_corpus(path)["shards"]
                          for file in token_files(path, settings, read_manifest(path, shard))], dtype)

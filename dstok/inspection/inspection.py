@@ -11,8 +11,8 @@ from copy import deepcopy
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from dstok._util.arguments import Errors, Special, Text, explained, replaces_faults, utf8
-from dstok.errors import ArgumentError, UnsupportedError
+from dstok._util.arguments import Errors, Special, Text, check_choice, explained, replaces_faults, utf8, whole_number
+from dstok.errors import UnsupportedError
 from dstok.formats.description import AddedToken, NormalizerStep
 from dstok.normalizers import normalized_text
 from dstok.regex import Split
@@ -40,6 +40,9 @@ class Inspection:
     def __init__(self, tok: Tokenizer) -> None:
         self._tok, self._tables, self._bpe, self._encoder = tok, tok._tables, tok._bpe, tok._encoder
         self._decoder, self._added, self._normalizer = tok._decoder, tok._added, tok._normalizer
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Inspection, (self._tok,)
 
     @property
     def splits(self) -> tuple[Split, ...]:
@@ -115,8 +118,7 @@ class Inspection:
         >>> dstok.load("deepseek-v3").inspect().piece_spans("né 42", unit="characters").tolist()
         [[0, 2], [2, 3], [3, 5]]
         """
-        if unit not in ("bytes", "characters"):
-            raise ArgumentError(f'expected the unit "bytes" or "characters", found {unit!r}', "unit")
+        check_choice("unit", unit, Literal["bytes", "characters"])
         data, policy = utf8(text, replaces_faults(errors)), self._added.policy(special)
         return self._tok._places.piece_spans(data, policy, unit == "characters")
 
@@ -186,7 +188,7 @@ class Inspection:
         >>> dstok.load("deepseek-v3").inspect().parts("it 42")
         [(0, 2), (2, 3), (3, 5)]
         """
-        return self._encoder.pieces(text.encode(), self._added.policy("none"))
+        return self._encoder.pieces(utf8(text, False), self._added.policy("none"))
 
     @explained
     def merge(self, piece: bytes) -> list[int]:
@@ -220,7 +222,7 @@ class Inspection:
     @explained
     def token(self, id: int) -> bytes:
         """The vocabulary's bytes for an id. It may not have an added token's bytes: see `added_tokens`."""
-        return self._bpe.token(id)
+        return self._bpe.token(whole_number("id", id, most=self._bpe.size - 1))
 
     @explained
     def has(self, id: int) -> bool:

@@ -45,7 +45,7 @@ def decode(
     >>> tok.decode(tok.encode("<｜begin▁of▁sentence｜><｜User｜>hi"), skip_special_tokens=True)
     '<｜User｜>hi'
     """
-    strict = errors != "replace" and not replaces_faults(errors)
+    strict = not replaces_faults(errors)
     text = self._decoder.text(ids, skip_special_tokens, strict)
     return text if isinstance(text, str) else _text(text, errors=errors)
 

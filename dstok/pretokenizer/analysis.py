@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dstok._util.arguments import explained
 from dstok._util.objects import lazy
+from dstok.compiled.programs import tables_of
 from dstok.core.encode.pieces import SpanPass, in_characters
 from dstok.regex.alphabet import Alphabet, build_alphabet
 from dstok.regex.cascade import Cascade
@@ -66,8 +67,8 @@ class Analysis:
     (' ', None)
     """
 
-    def __init__(self, cascade: Cascade, span_pass: SpanPass) -> None:
-        self._cascade, self._span_pass = cascade, span_pass
+    def __init__(self, cascade: Cascade) -> None:
+        self._cascade = cascade
 
     @lazy
     @stage(DECIDING)
@@ -126,8 +127,8 @@ class Analysis:
             return None
         text = _text(joint, word)
         data, found = text.encode(), list[Any]()
-        for span_pass in (self._span_pass, theirs._span_pass):
-            spans = span_pass.spans(data)
+        for cascade in (self._cascade, theirs._cascade):
+            spans = SpanPass(tables_of(cascade, kernel=False).finder()).spans(data)
             in_characters(data, spans.reshape(-1))
             found.append([tuple(span) for span in spans.tolist()])
         ours, others = ([text[start:end] for start, end in spans] for spans in found)

@@ -18,13 +18,14 @@ from typing import Any, Literal, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from dstok._util import arguments
 from dstok._util.arguments import Errors, Text, checked_text, checked_texts, replaces_faults, thread_count, utf8
 from dstok._util.threads import map_by_threads
 from dstok.compiled.programs import find_stored, tables_of
 from dstok.core.encode.pieces import SpanPass, in_characters
 from dstok.core.split.finder import Finder
 from dstok.core.text.utf8 import Rows, first_invalid
-from dstok.errors import ArgumentError, TextError
+from dstok.errors import TextError
 from dstok.methods.incremental import Incoming
 from dstok.regex import Split
 from dstok.regex.cascade import Cascade
@@ -42,8 +43,7 @@ def finder_of(splits: Sequence[Split], unicode_version: str, compiled: Callable[
 
 def checked_unit(unit: str) -> None:
     """Raises `ArgumentError` for what is no unit of spans."""
-    if unit not in ("bytes", "characters"):
-        raise ArgumentError(f'expected the unit "bytes" or "characters", found {unit!r}', "unit")
+    arguments.check_choice("unit", unit, Unit)
 
 
 def readable(text: Text, errors: Errors, which: str = "text") -> str | bytes:

@@ -48,11 +48,11 @@ _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v", "a": "\a", "b
 class MatchPattern:
     """The pattern of a splitter of one step, compiled for matches. It never changes."""
 
-    def __init__(self, cascade: Cascade, span_pass: SpanPass) -> None:
+    def __init__(self, cascade: Cascade, span_pass: SpanPass | None) -> None:
         if len(cascade.splits) != 1:
             raise UnsupportedError(f"matches of a splitter with {len(cascade.splits)} steps: only a single pattern has "
                                    "matches")
-        self._cascade, self._own_pass = cascade, span_pass
+        self.cascade, self._own_pass = cascade, span_pass
         self._split, self._version = cascade.splits[0], cascade.unicode_version
 
     @lazy
@@ -74,7 +74,8 @@ class MatchPattern:
     def span_pass(self) -> SpanPass:
         """The pass that finds the matches of at least one character; the splitter's, if these are its pieces."""
         matches = compile_matches(self._split, self._version)
-        return self._own_pass if matches.visible == self._cascade.visible else SpanPass(tables_of(matches).finder())
+        own = self._own_pass if matches.visible == self.cascade.visible else None
+        return own or SpanPass(tables_of(matches).finder())
 
     @lazy
     def tables(self) -> MatchTables:
@@ -356,8 +357,11 @@ def _filled(template: str | bytes, searched: Searched, orelse: str = "") -> Call
 class Matcher:
     """The calls of Python's `re` for the pattern of a splitter of one step; made by `Splitter.matcher`."""
 
-    def __init__(self, cascade: Cascade, span_pass: SpanPass) -> None:
+    def __init__(self, cascade: Cascade, span_pass: SpanPass | None = None) -> None:
         self._pattern = MatchPattern(cascade, span_pass)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Matcher, (self._pattern.cascade,)
 
     def findall(self, text: Text, *, errors: Errors = "strict") -> list[Any]:
         r"""The texts of all matches. If the pattern has a group, its texts; if it has several, tuples of theirs.

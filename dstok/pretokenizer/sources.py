@@ -14,6 +14,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
 
+from dstok._util.arguments import check_choice
 from dstok._util.json_value import Value
 from dstok.errors import ArgumentError, ModelNotFoundError, UnsupportedError
 from dstok.formats.components import read_splits, steps_of
@@ -32,8 +33,7 @@ def splits_of_patterns(
     """
     if behavior not in BEHAVIORS:
         raise ArgumentError(f"expected a behavior out of {', '.join(BEHAVIORS)}, found {behavior!r}", "behavior")
-    if dialect not in ("oniguruma", "fancy-regex"):
-        raise ArgumentError(f'expected the dialect "oniguruma" or "fancy-regex", found {dialect!r}', "dialect")
+    check_choice("dialect", dialect, Dialect)
     several = [patterns] if isinstance(patterns, str | Split) else list(patterns)
     steps = []
     for number, pattern in enumerate(several):
@@ -46,7 +46,7 @@ def splits_of_patterns(
             from dstok.regex.fancy_regex import translate
 
             pattern = translate(pattern)
-        steps.append(Split(pattern, behavior, invert, f"pattern {number}"))
+        steps.append(Split(pattern, behavior, bool(invert), f"pattern {number}"))
     return tuple(steps)
 
 

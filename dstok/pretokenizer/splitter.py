@@ -341,7 +341,7 @@ class Splitter:
 
     @lazy
     def _analysis(self) -> Analysis:
-        return Analysis(self._cascade, self._span_pass)
+        return Analysis(self._cascade)
 
     def matcher(self) -> Matcher:
         r"""The calls of Python's `re`, which give the matches of the pattern instead of the pieces of the text.

@@ -130,7 +130,9 @@ class CodePointSet:
         return sha256(" ".join(f"{first:X}-{last:X}" for first, last in self.ranges).encode()).hexdigest()
 
     def __contains__(self, item: int | str) -> bool:
-        """Whether a code point, or a string's only character (else `TypeError`), is in the set."""
+        """Whether a code point, or a string's only character (else `ArgumentError`), is in the set."""
+        if isinstance(item, str) and len(item) != 1:
+            raise ArgumentError(f"expected one character, found {len(item)}", "item")
         code_point = ord(item) if isinstance(item, str) else item
         index = bisect_right(self.ranges, (code_point, MAX_CODE_POINT)) - 1
         return index >= 0 and code_point <= self.ranges[index][1]

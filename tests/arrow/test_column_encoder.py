@@ -75,7 +75,8 @@ def test_what_is_no_table() -> None:
 
 
 @pytest.mark.parametrize(("options", "error"), [
-    ({"num_threads": 0}, ValueError), ({"errors": "ignore"}, ValueError), ({"special": {"no token"}}, dstok.errors.UnknownTokenError)])
+    ({"num_threads": 0}, ValueError), ({"errors": "ignore"}, ValueError), ({"special": {"no token"}}, dstok.errors.UnknownTokenError),
+    ({"special": [b"a", "b"]}, ValueError)])
 def test_wrong_options_are_found_at_once(options: dict[str, Any], error: type[Exception]) -> None:
     with pytest.raises(error):
         arrow.ColumnEncoder(TOK, **options)

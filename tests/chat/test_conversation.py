@@ -178,7 +178,7 @@ def test_the_work_is_that_of_what_is_new(version: chat.VersionName, monkeypatch:
     assert encoded[: len(NEXT)] == encoded[len(NEXT) :] and max(encoded) < 5000
 
 
-@pytest.mark.parametrize("messages", ["Hi", b"Hi", None, 7, {"role": "user", "content": "Hi"}])
+@pytest.mark.parametrize("messages", ["Hi", b"Hi", memoryview(b"abcd").cast("B", (2, 2)), None, 7, {"role": "user", "content": "Hi"}])
 def test_what_is_no_list_of_messages(messages: Any) -> None:
     with pytest.raises(chat.ChatError, match="field messages: expected a list of messages, found"):
         chat.Conversation(ours("v3"), "v3", messages)

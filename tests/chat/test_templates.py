@@ -115,6 +115,8 @@ def test_what_the_tag_generation_marks_is_sampled() -> None:
 def test_broken_templates_and_options() -> None:
     with pytest.raises(chat.ChatError, match="field template: expected a jinja template: .*raises TemplateSyntaxError"):
         chat.Template("{% for %}", ours("v3"))
+    with pytest.raises(chat.ChatError, match="^field template: expected a jinja template, found None$"):
+        chat.Template(None, ours("v3"))  # type: ignore[arg-type]
     with pytest.raises(chat.ChatError, match="the template raises: no .the reference raises TemplateError"):
         one("{{ raise_exception('no') }}")
     for text in ("{{ " + "(" * 50_000 + ")" * 50_000 + " }}", "{{ " + "-" * 99_999 + "1 }}", "x" * (1 << 21)):

@@ -173,12 +173,20 @@ def test_options_may_stand_between_files() -> None:
     assert ok("count", a, "--special", "all", b, "--add-bos", "-") == ok("count", "--add-bos", a, b, "-")
 
 
+def test_two_dashes_may_be_a_value() -> None:
+    assert ok("encode", "--text=--") == ok("encode", file("dashes", b"--"))
+    assert "no added token '--'" in fails("encode", "--special=--", "--text", "a")
+    assert "invalid choice: '--'" in fails("encode", "--errors=--", "--text", "a")
+
+
 def test_an_input_is_never_overwritten() -> None:
     name = file("a", TEXT)
     for words in (["encode", name], ["encode", "-m", name, "--text", "a"], ["chat", "encode", "--version", "v3", "--tools", name, "b"]):
         assert "both input and output" in fails(*words, "-o", "./a")
     assert "both input and output" in fails("convert", name, "./a", "--to", "json")
     assert Path(name).read_bytes() == TEXT
+    for _ in range(2):  # the second time there is a file of the model's name, which is no input
+        ok("encode", "-m", "deepseek-v3", "--text", "Hello", "-o", "deepseek-v3")
 
 
 def test_a_file_that_may_not_be_read(

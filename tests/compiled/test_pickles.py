@@ -87,6 +87,11 @@ def test_there_and_back(name: str) -> None:
     assert_same(tok, again, TEXTS)
 
 
+def test_its_parts() -> None:
+    model = pickle.loads(pickle.dumps(copy.deepcopy(dstok.Tokenizer.from_str(MODELS[TODAY[0]]).inspect())))
+    assert model.splits == dstok.Tokenizer.from_str(MODELS[TODAY[0]]).inspect().splits
+
+
 def test_damaged_bytes() -> None:
     """A bit that is not as it was, or bytes that are missing: the image's checksum tells."""
     tok = dstok.Tokenizer.from_str(SMALL)

@@ -137,8 +137,8 @@ def test_what_cannot_be_merged() -> None:
     tokenize("one")
     tokenize("two", add_eos=True)
     tokenize("part", shard=(1, 2))
-    for folders, message in ([["one", "two"], "expected add_eos False"], [["one", "part"], "whole corpus"],
-                             [["one", "none"], "whole corpus"]):
+    for folders, message in ([["one", "two"], "expected add_eos False"], [["one", "part"], "part: expected a corpus, found one that is not whole"],
+                             [["one", "none"], "none: expected a corpus, found no "]):
         with pytest.raises(FileError, match=str(message)):
             merge(folders, "both")
 
@@ -207,10 +207,11 @@ def test_an_interrupted_command_says_how_to_continue(
     (["corpus", "in", "--out", "out", "--model", "none"], "none"),
     (["corpus", "in", "--out", "out", "--workers", "0"], "--workers"),
     (["corpus", "none", "--out", "out"], "none: no such file"),
-    (["corpus", "info", "none"], "none/__dstok__/plan.json: no such file"),
-    (["corpus", "verify", "in"], "in/__dstok__/plan.json"),
-    (["corpus", "stats", "in"], "in: expected a corpus, found no __dstok__/corpus.json"),
-    (["corpus", "merge", "in", "--out", "out"], "in: expected a whole corpus"),
+    (["corpus", "info", "none"], "none: expected a corpus, found no __dstok__/plan.json"),
+    (["corpus", "verify", "in"], "in: expected a corpus, found no __dstok__/plan.json"),
+    (["corpus", "stats", "in"], "in: expected a corpus, found no __dstok__/plan.json"),
+    (["corpus", "stats", "none"], "none: expected a folder or a file of ids (.bin, _text_document.bin, .ds, .parquet, .arrow, .jsonl), found none"),
+    (["corpus", "merge", "in", "--out", "out"], "in: expected a corpus, found no __dstok__/corpus.json"),
 ])
 def test_bad_usage(words: list[str], message: str) -> None:
     assert message in fails(*words)

@@ -108,6 +108,13 @@ def test_errors_name_their_file(change: Any, error: type[Exception], rest: str, 
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
+@pytest.mark.parametrize("path", ["\ud800", "a\0", Path("a\0")])
+def test_what_no_path_can_be(path: Any) -> None:
+    for read in (*list(READERS)[:2], dstok.Splitter.from_json):
+        with pytest.raises(dstok.errors.ArgumentError, match="expected a path .*no NUL, no lone surrogate"):
+            read(path)
+
+
 def test_errors_of_rank_files_name_them(tmp_path: Path) -> None:
     path = tmp_path / "some.tiktoken"
     path.write_bytes(RANK_FILE + b"IQ== 0\n")

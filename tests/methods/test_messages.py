@@ -94,6 +94,23 @@ def test_what_is_no_token() -> None:
     assert TOK.token_to_id(bytearray(b" world")) == TOK.token_to_id("Ġworld")
 
 
+def test_a_number_without_digits() -> None:
+    """Python writes none of a very long int."""
+    for call in (TOK.decode, TOK.from_str, TOK.count_batch, lambda huge: TOK.encode("a", errors=huge), lambda huge: TOK.encode_batch("a", errors=huge),
+                 lambda huge: TOK.encode_array("a", dtype=huge), TOK.inspect().token):
+        with pytest.raises(dstok.errors.ArgumentError, match="found "):
+            call(10**5000)
+
+
+def test_a_choice_of_arrays() -> None:
+    """numpy's comparison gives no truth."""
+    words: Any = np.array(["strict", "replace"])
+    for call in (lambda: TOK.encode("a", errors=words), lambda: TOK.decode([1], errors=words), lambda: TOK.truncate("a", 1, truncation_side=words), lambda: TOK.encode_array("a", dtype=words),
+                 lambda: dstok.Splitter("a").spans("a", unit=words), lambda: dstok.Splitter("a", dialect=words)):
+        with pytest.raises(dstok.errors.ArgumentError, match='^expected .* to be .*, found array'):
+            call()
+
+
 def test_encodings_are_compared() -> None:
     one = TOK.encode_with_offsets("né 🦙")
     assert one == TOK.encode_with_offsets("né 🦙".encode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
+from mmap import mmap
 from typing import Any
 
 import pytest
@@ -91,7 +92,8 @@ def test_parts_of_bytes_are_bytes(call: Any, tok: dstok.Tokenizer, text: str) ->
 @pytest.mark.parametrize("call", [*CALLS.values(), *CUTS.values()], ids=[*CALLS, *CUTS])
 def test_what_is_no_text(call: Any) -> None:
     for wrong, found in ((7, "int"), (None, "NoneType"), (float("nan"), "float"), (["a"], "list(: encode_batch takes several texts)?"), (array("B"), "array"),
-                         (memoryview(array("I", [97])), "a memoryview of format 'I'")):
+                         (memoryview(array("I", [97])), "a memoryview of format 'I'"),
+                         (mmap(-1, 1), "mmap: give what its read\\(\\) returns")):
         with pytest.raises(TypeError, match=f"expected str or bytes as text( [01])?, found {found}$"):
             call(TOK, wrong)
 

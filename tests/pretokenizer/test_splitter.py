@@ -134,6 +134,14 @@ def test_a_damaged_file_is_refused(tmp_path: Path, change: bytes) -> None:
         Splitter.from_json(tmp_path / "splitter")
 
 
+def test_its_parts_pickle() -> None:
+    for splitter in SPLITTERS:
+        facts, again = splitter.analyze(), pickle.loads(pickle.dumps(copy.deepcopy(splitter.analyze())))
+        assert again.fingerprint == facts.fingerprint and again.difference(splitter) is None
+    matcher = Splitter(r"(a)|\d+").matcher()
+    assert pickle.loads(pickle.dumps(copy.deepcopy(matcher))).findall(TEXT) == matcher.findall(TEXT)
+
+
 def test_a_file_of_another_splitter_is_refused(tmp_path: Path) -> None:
     Splitter("a").to_json(tmp_path / "splitter")
     other = (tmp_path / "splitter").read_text().replace('"pattern": "a"', '"pattern": "b"')

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dstok.errors import ArgumentError
 from dstok.unicode import CodePointSet
 
 CODESPACE_SIZE = 0x110000
@@ -106,7 +107,7 @@ def test_constructor_refuses_what_is_not_canonical(bad: tuple[tuple[int, int], .
 
 
 def test_membership_takes_one_character() -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(ArgumentError, match="expected one character, found 2"):
         "ab" in CodePointSet.all()  # noqa: B015
 
 

@@ -405,7 +405,7 @@ def test_bad_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "--output is for a FILE" in fails("view", "--output", "x.html")
     assert "one file" in fails("view", "bad", "bad")
     assert "no-such-model" in fails("view", "--model", "no-such-model")
-    assert "--port 70000" in fails("view", "--port", "70000")
+    assert "--port 70000: expected at most 65535" in fails("view", "--port", "70000")
     assert run("view", "--output", "x.html", "--errors", "replace", "bad").returncode == 0
     with served() as address:
         assert "address already in use" in fails("view", "--port", str(Client(address).port))
