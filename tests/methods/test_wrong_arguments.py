@@ -87,11 +87,12 @@ LEFT_OUT = {"dstok.chat.VersionName", "dstok.training.train", "dstok.training.co
 
 
 def of_objects() -> Iterator[tuple[str, Callable[..., Any]]]:
-    for kind, make in OBJECTS.items():
-        for name in dir(type(make())):
-            call = inspect.getattr_static(type(make()), name)
-            if not name.startswith("_") and callable(getattr(type(make()), name)) and not isinstance(call, property):
-                yield f"{kind}.{name}", method(make, name)
+    for label, make in OBJECTS.items():
+        kind = type(make())
+        for name in dir(kind):
+            call = inspect.getattr_static(kind, name)
+            if not name.startswith("_") and callable(getattr(kind, name)) and not isinstance(call, property):
+                yield f"{label}.{name}", method(make, name)
 
 
 def method(make: Callable[[], Any], attribute: str) -> Callable[..., Any]:

@@ -6,6 +6,7 @@ import json
 import sys
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -232,6 +233,7 @@ def test_files_of_one_tokenizer_share_a_row(tmp_path: Path, monkeypatch: pytest.
     found = models.row(first, paths[:2], speed=False)
     assert [found[name] for name in ("names", "texts", "different", "chats", "pre_type")] == [["0", "1"], 6, 0, 0, ""]
     monkeypatch.setattr("dstok.Tokenizer.encode_batch", lambda self, lines: [[0]] * len(lines))
+    monkeypatch.setattr(models, "pre_type", lambda *given: SimpleNamespace(proof="nearest"))  # found above, in seconds
     assert models.row(first, paths[:2], speed=False)["different"] == 6
 
 

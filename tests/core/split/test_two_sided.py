@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import product
 
 import pytest
+from kept import kept
 from real_models import level, levels
 from shares import seeds
 from two_sided_models import FAMILIES, hostile, splitter
@@ -20,15 +21,21 @@ from dstok.regex.bimachine import UNSURE, Bimachine, make_bimachine, piece_ends
 
 PATTERNS = {"dates": r"\d{4}-\d{2}-\d{2}", "around": r"(?<=\()[^()\n]+(?=\))", "long": r"ab{3}a|b{5}c",
             "far": r"(?<=x)[ab]+(?=y)", "quotes": r'"[^"]*"(?=;)|(?<=;)\w+'}
-SPLITTERS = {name: splitter(name) for name in FAMILIES} | {name: dstok.Splitter(each) for name, each in PATTERNS.items()}
+NAMES = [*FAMILIES, *PATTERNS]
 PARTS = ["2026-11-28", "1", "12", "a", "b", "bbb", "ab", "c", "(", ")", '"', ";", "\n", " ", "x", "y", "é", "漢", "٣", "½", "'s"]
 CONTINUATIONS = ["", "1", "12", "123", "a", "aa", "bbba", "c", "½", "٣a", " ", "  x", "\n", "'s", "'S a", ")", '";', "y", "x)", "!", "漢", "-11-28",
                  "Z", ":1>", ">", "6-11-28", "-28", "8", "bc", "bbc", "bbbc", "bbbbc", "a-", "1 ", "12 ", "123 ", "1a", "ll", "ſ", "\u0301", "/"]
-each_splitter = pytest.mark.parametrize("name", SPLITTERS)
+each_splitter = pytest.mark.parametrize("name", NAMES)
 
 
+@kept()
+def made(name: str) -> dstok.Splitter:
+    return dstok.Splitter(PATTERNS[name]) if name in PATTERNS else splitter(name)
+
+
+@kept()
 def compiled(name: str) -> ProgramTables:
-    return tables_of(SPLITTERS[name]._cascade)
+    return tables_of(made(name)._cascade)
 
 
 def finder(tables: ProgramTables, section: bytes | None = None) -> SpanPass:
@@ -64,7 +71,7 @@ def random_texts(name: str, count: int, always: bool = False) -> Iterator[tuple[
 @each_splitter
 def test_pieces_are_those_of_the_marked_texts(name: str) -> None:
     """The tables, read in Python as sets of states."""
-    own, run = SPLITTERS[name], finder(compiled(name))
+    own, run = made(name), finder(compiled(name))
     assert own.strategy().startswith("both sides")
     for _, text in random_texts(name, 80):
         ends = piece_ends(own._cascade.visible, [own._cascade.alphabet.class_of(char) for char in text])
@@ -89,25 +96,32 @@ def test_each_cut_of_a_text(name: str) -> None:
     assert late < 4, "pieces that could be given out"
 
 
+@kept()
+def long_texts(name: str) -> list[tuple[list[str], list[list[int]]]]:
+    """Texts in parts, and the spans of their pieces as one window reads them."""
+    cascade, found = made(name)._cascade, list[tuple[list[str], list[list[int]]]]()
+    windows = TwoSided(*cascade.alphabet.pages(), make_bimachine(cascade.visible).section())
+    for seed in range(4):
+        chance = random.Random(seed)
+        parts = [chance.choice(PARTS) * chance.choice((1, 1, 1, 2, 60, 900, 5000)) for _ in range(60)]
+        found.append((parts, [[start, end] for start, end, tag in windows.spans("".join(parts).encode()) if not tag]))
+    return found
+
+
 @each_splitter
 @pytest.mark.parametrize("level_name", levels())
 def test_long_texts(name: str, level_name: str) -> None:
     """Blocks, windows, and runs that are longer than both: the pieces of all texts as one window reads them."""
     with level(level_name):
         run = finder(compiled(name))
-    for seed in range(4):
-        chance = random.Random(seed)
-        parts = [chance.choice(PARTS) * chance.choice((1, 1, 1, 2, 60, 900, 5000)) for _ in range(60)]
-        text = "".join(parts)
-        cascade = SPLITTERS[name]._cascade
-        pages, numbers = cascade.alphabet.pages()
-        spans = TwoSided(pages, numbers, make_bimachine(cascade.visible).section()).spans(text.encode())
-        assert run.spans(text.encode()).tolist() == [[start, end] for start, end, tag in spans if not tag]
-        assert in_parts(run, parts) == run.split(text.encode())
+    for parts, spans in long_texts(name):
+        data = "".join(parts).encode()
+        assert run.spans(data).tolist() == spans
+        assert in_parts(run, parts) == [data[start:end].decode() for start, end in spans]
 
 
 @pytest.mark.parametrize("level_name", levels())
-@pytest.mark.parametrize("name", SPLITTERS)
+@each_splitter
 def test_each_level(name: str, level_name: str) -> None:
     """Texts of a few blocks, or chunks: shuffles, and windows where they cannot tell, cut as windows alone."""
     run, alone = by_shuffles_and_by_windows(name, level_name)
@@ -143,11 +157,11 @@ def test_a_state_from_the_left_is_needed() -> None:
 
 def faults(name: str) -> dict[str, Bimachine]:
     """Machines with a fault: an end where the text goes on is taken for its end; "1" is read as "a"; marks are missing."""
-    machine = make_bimachine(SPLITTERS[name]._cascade.visible)
+    machine = make_bimachine(made(name)._cascade.visible)
     assert UNSURE in {cell for row in machine.ahead_marks for cell in row} and not {UNSURE} & {c for row in machine.marks for c in row}
     ends = [[row[0] if cell == UNSURE else cell for cell in cells] for cells, row in zip(machine.ahead_marks, machine.marks)]
     left, right = ([*map(list, rows)] for rows in (machine.left, machine.right))
-    one, other = map(SPLITTERS[name]._cascade.alphabet.class_of, "1a")
+    one, other = map(made(name)._cascade.alphabet.class_of, "1a")
     for row in (*left, *right):
         row[one] = row[other]
     marks, at = [*map(list, machine.marks)], next(state for state, row in enumerate(machine.marks) if any(row[1:]))
@@ -170,9 +184,9 @@ def test_planted_faults(name: str, fault: str, level_name: str) -> None:
 @pytest.mark.parametrize("name", ["tiny-aya", "far", "afmoe, all numbers"])
 def test_too_many_states_ahead(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then a text's end is waited for, and the pieces are the same."""
-    usual, right = make_bimachine(SPLITTERS[name]._cascade.visible), finder(compiled(name))
+    usual, right = make_bimachine(made(name)._cascade.visible), finder(compiled(name))
     monkeypatch.setattr(bimachine, "steps_left", lambda: 0)
-    few = make_bimachine(SPLITTERS[name]._cascade.visible)
+    few = make_bimachine(made(name)._cascade.visible)
     assert len(few.ahead) == 1 < len(usual.ahead)
     run = finder(compiled(name), few.section())
     for chance, text in random_texts(name, 60):
@@ -183,7 +197,7 @@ def test_too_many_states_ahead(name: str, monkeypatch: pytest.MonkeyPatch) -> No
 @each_splitter
 def test_too_many_sets_from_the_left(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then a state is one of the marked texts, marks change it, and there are no shuffles; the pieces are the same."""
-    right, marked = finder(compiled(name)), SPLITTERS[name]._cascade.visible
+    right, marked = finder(compiled(name)), made(name)._cascade.visible
     monkeypatch.setattr(bimachine, "MAX_SETS", 2)
     few = make_bimachine(marked)
     assert len(few.left) == len(marked.rows) and not few.section(shuffled=True)
