@@ -139,37 +139,45 @@ static uint32_t *few_others(const PieceTable *t, const uint8_t *text, uint32_t l
 }
 
 /* Makes the function of a level by its steps: they look up a short key and a long key, take the value out of what is
- * `Found`, and write its ids as `piece_unpack` does. */
+ * `Found`, and write its ids as `piece_unpack` does. All lines are fetched first: while the processor waits for one of
+ * them, it reads only some seven pieces ahead. */
 #define PROBE_FEW(name, target, Found, low, of_short, of_long, value_of, unpack) \
     target static int name(const PieceTable *t, const uint8_t *text, const uint64_t *ends, int whole, uint32_t *out) { \
         const PieceTable table = *t; /* the compiler need not read it back after each store */ \
-        uint32_t *end = out, start = 0; \
+        const uint64_t *lines[FEW]; \
+        uint64_t keys[FEW][3]; \
+        uint32_t *end = out, lengths[FEW], start = 0; \
+        size_t pieces = 0; \
         for (uint32_t block = 0; block < 2; block++) \
             for (uint64_t left = ends[block]; left; left &= left - 1) { \
                 uint32_t stop = block * (uint32_t)whole + (uint32_t)__builtin_ctzll(left), length = stop - start; \
-                const uint8_t *piece = text + start; \
-                uint64_t key[3]; \
-                Found found; \
-                start = stop; \
-                memcpy(key, piece, WORD); \
+                uint64_t *key = keys[pieces]; \
+                memcpy(key, text + start, WORD); \
                 if (length <= WORD) { \
                     key[0] = low(key[0], length); \
-                    found = of_short(key8_line(&table, key[0]), key[0]); \
+                    lines[pieces] = key8_line(&table, key[0]); \
                 } else { /* above MIDDLE the value is of another length */ \
-                    memcpy(key + 1, piece + WORD, MIDDLE - WORD); \
+                    memcpy(key + 1, text + start + WORD, MIDDLE - WORD); \
                     key[1] = low(key[1], length - WORD); \
                     key[2] = low(key[2], length > 2 * WORD ? length - 2 * WORD : 0); \
-                    found = of_long(key24_line(&table, key), key[0], key[1], key[2]); \
+                    lines[pieces] = key24_line(&table, key); \
                 } \
-                uint64_t value = value_of(found); \
-                /* Is the value of this length, and has it ids? */ \
-                if (__builtin_expect((value & 0xFF) - 4 * (uint64_t)length - 1 < 3, 1)) { \
-                    unpack(found, end); \
-                    end += value & 3; \
-                } else if (!(end = few_others(t, piece, length, value, end))) { \
-                    return PROBE_MISSED; \
-                } \
+                __builtin_prefetch(lines[pieces]); \
+                lengths[pieces++] = length; \
+                start = stop; \
             } \
+        for (size_t i = 0; i < pieces; text += lengths[i++]) { \
+            const uint64_t *key = keys[i]; \
+            Found found = lengths[i] <= WORD ? of_short(lines[i], key[0]) : of_long(lines[i], key[0], key[1], key[2]); \
+            uint64_t value = value_of(found); \
+            /* Is the value of this length, and has it ids? */ \
+            if (__builtin_expect((value & 0xFF) - 4 * (uint64_t)lengths[i] - 1 < 3, 1)) { \
+                unpack(found, end); \
+                end += value & 3; \
+            } else if (!(end = few_others(t, text, lengths[i], value, end))) { \
+                return PROBE_MISSED; \
+            } \
+        } \
         return (int)(end - out); \
     }
 

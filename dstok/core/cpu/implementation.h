@@ -24,6 +24,7 @@ typedef struct Strips Strips;
 enum {
     CHUNK = 1024,             /* pieces in work at once */
     CHUNK_ROOM = CHUNK + 128, /* room for the starts of a block more */
+    FEW = 128,                /* pieces of two blocks, at most */
     BORDERS = 1 << 14,        /* bytes of two bitmaps of the 65,536 characters of the BMP */
 };
 
@@ -88,8 +89,9 @@ struct Implementation {
     /* Writes the ids of the values from `at` on, as long as values hold their ids; returns the place where it stops. */
     int (*emit)(const uint64_t *values, int at, int pieces, uint32_t **out);
 
-    /* Copies `size` bytes, and writes zeros after them, up to a whole number of 64 bytes. May be NULL. */
-    void (*copy)(uint8_t *out, const uint8_t *data, ptrdiff_t size);
+    /* Copies `size` bytes, and writes zeros after them, up to a whole number of 64 bytes; returns whether one of the texts
+     * may begin in them. May be NULL. */
+    int (*copy)(uint8_t *out, const uint8_t *data, ptrdiff_t size, const FirstBytes *firsts);
 
     /* Transcodes units of 1, 2 or 4 bytes from *at on while 64 bytes of room are left; returns the number of bytes
      * written. May be NULL. */

@@ -76,7 +76,7 @@ cdef extern from "cpu/implementation.h":
             const PieceTable *t, const uint8_t *text, uint32_t *starts, int pieces, uint64_t *values,
             uint32_t *missed) noexcept nogil
         int (*emit)(const uint64_t *values, int at, int pieces, uint32_t **out) noexcept nogil
-        void (*copy)(uint8_t *out, const uint8_t *data, Py_ssize_t size) noexcept nogil
+        bint (*copy)(uint8_t *out, const uint8_t *data, Py_ssize_t size, const FirstBytes *firsts) noexcept nogil
         Py_ssize_t (*transcode)(
             const uint8_t *data, int kind, Py_ssize_t length, Py_ssize_t *at, uint8_t *out, Py_ssize_t capacity
         ) noexcept nogil

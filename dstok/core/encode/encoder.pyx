@@ -18,7 +18,7 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from dstok.core.bpe.merge cimport piece_emit
-from dstok.core.cpu.level cimport PAD, Implementation, starts_of_ends
+from dstok.core.cpu.level cimport PAD, FirstBytes, starts_of_ends
 from dstok.core.encode.memory cimport (
     LARGE, array_of, array_with, late_object, late_put, numpy_, put_ids, spans_of,
 )
@@ -64,7 +64,6 @@ cdef enum:
     STEP = 16                   # units of storage that a level transcodes at once, and a multiple of it
     TWO_BLOCKS = 127            # bytes of a text that the mask kernel does not decide in two blocks, at least
     ROOM = 128                  # bytes of so many units; and more than must be left to transcode at once
-    KEEP_GIL = 1 << 10          # units of a text up to which the GIL is kept: releasing it would take longer (60 ns)
     BYTES_PER_PIECE = 4         # room made at the start; unused pages cost nothing
 
 CONTEXT = context           # bytes that `encode_part` needs before the text that it encodes
@@ -102,23 +101,24 @@ cdef int ids_of_storage(
 ) noexcept:
     """Write the ids of a short text in the storage of a `str`; return their number, or `GENERAL`."""
     cdef uint8_t text[SHORT_TEXT + ROOM + PAD]
-    cdef const Implementation *level = encoder.finder.level
+    cdef Policy used = policy if policy.quick is None else policy.quick
     cdef PyObject *first
     cdef int count
+    cdef bint begins = True  # whether an added token may begin in the text
     if kind:
-        length = short_utf8(data, kind, length, text, level)
+        length = short_utf8(data, kind, length, text, &used.firsts)
         if length < 0:
             return GENERAL
         memset(text + length, 0, 4 * STEP)
     elif encoder.normalizer is not None and puts_space(encoder.normalizer.prefix, data, length):
         text[0] = 0x20
-        copy_padded(text + 1, data, length, level)
+        copy_padded(text + 1, data, length, &used.firsts)
         length += 1
         if length > SHORT_TEXT:
             return GENERAL
     else:
-        copy_padded(text, data, length, level)
-    if not (policy if policy.quick is None else policy.quick).idle(text, length):
+        begins = copy_padded(text, data, length, &used.firsts)
+    if begins and not used.idle(text, length):
         return GENERAL
     first = encoder.pool.take_first()
     if first == NULL:
@@ -128,15 +128,14 @@ cdef int ids_of_storage(
     return count
 
 
-cdef inline void copy_padded(
-    uint8_t *out, const uint8_t *data, Py_ssize_t size, const Implementation *level
-) noexcept:
-    # Copies text, and zeros after it for the last step: an added token could seem to begin in old bytes.
-    if level.copy != NULL:
-        level.copy(out, data, size)
-    else:
-        memcpy(out, data, size)
-        memset(out + size, 0, 4 * STEP)
+cdef inline bint copy_padded(uint8_t *out, const uint8_t *data, Py_ssize_t size, const FirstBytes *firsts) noexcept:
+    # Copies text, and zeros after it for the last step: an added token could seem to begin in old bytes. Returns false
+    # if none begins in the text.
+    if firsts.level.copy != NULL:
+        return firsts.level.copy(out, data, size, firsts)
+    memcpy(out, data, size)
+    memset(out + size, 0, 4 * STEP)
+    return True
 
 
 cdef int ids_of_utf8(Finder finder, IdSink run, const uint8_t *text, int length, uint32_t *out) noexcept:
@@ -163,7 +162,7 @@ cdef int ids_of_utf8(Finder finder, IdSink run, const uint8_t *text, int length,
 
 
 cdef inline Py_ssize_t short_utf8(
-    const uint8_t *data, int kind, Py_ssize_t length, uint8_t *text, const Implementation *level
+    const uint8_t *data, int kind, Py_ssize_t length, uint8_t *text, const FirstBytes *firsts
 ) noexcept:
     """Transcode a short text; return the number of bytes, or -1 at a lone surrogate.
 
@@ -172,8 +171,8 @@ cdef inline Py_ssize_t short_utf8(
     cdef uint8_t units[SHORT_TEXT + ROOM]
     cdef Py_ssize_t unit = 0, more = -length & (STEP - 1), written
     cdef Source source = Source(&units[0], length + more, kind, False)
-    copy_padded(units, data, length * kind, level)
-    written = transcode(&source, &unit, text, SHORT_TEXT + ROOM, False, level)
+    copy_padded(units, data, length * kind, firsts)
+    written = transcode(&source, &unit, text, SHORT_TEXT + ROOM, False, firsts.level)
     return written if written < 0 else written - more
 
 
@@ -376,7 +375,7 @@ cdef class Encoder:
             # Unused room costs nothing; growing costs new pages. Few texts have as many ids as characters.
             if wanted & SPANS and not run.reserve_spans(min(limit, source.length)):
                 raise MemoryError
-            if source.length <= KEEP_GIL:
+            if source.length <= SHORT_TEXT:  # releasing the GIL would take longer (60 ns)
                 self.encode_source(used, run, &source, replace, limit)
             else:
                 if wanted & IDS and source.length > LARGE:

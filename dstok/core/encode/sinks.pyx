@@ -298,6 +298,10 @@ cdef class IdSink(Run):
         cdef uint32_t order[CHUNK_ROOM]
         cdef uint32_t index
         cdef int i = 0, size
+        if misses < LEAST_STRIPS:  # most short texts: sorting and comparing them would take longer
+            for i in range(misses):
+                miss(self, text, self.missed[i])
+            return self.fault.status == FINE
         find_repeats(text, starts, self.missed, misses, first)
         size = by_length(starts, self.missed, misses, first, order)
         if not self.reserve(&self.side, &self.side_room, self.side_used, self.side_used + size * (1 + KEY24_MAX),

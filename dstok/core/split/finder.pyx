@@ -234,9 +234,9 @@ cdef class Finder:
         return at + self.find(sink, sink.buffer, 0, length - at, final)
 
     cdef int starts_of(self, const uint8_t *text, int length, uint32_t *starts) noexcept nogil:
-        """Write the starts of the pieces of a text of at most `CHUNK` bytes, and its end, by the mask kernel.
+        """Write the starts of the pieces of a text, and its end, by the mask kernel.
 
-        Returns the number of pieces, or -1 if the kernel does not settle the text. `starts` has room for 65 more.
+        Returns their number, or -1 if the kernel does not settle the text, or finds more than a chunk holds.
         """
         cdef GridRun run
         if self.apart:

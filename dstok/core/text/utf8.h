@@ -137,11 +137,16 @@ static const uint8_t V_SECOND_HIGH[16] = {
 
 /* No load of the copy waits for two stores, as after memcpy, nor is there a branch on the size below 64. */
 SIMD_AVX512
-static void copy_avx512(uint8_t *out, const uint8_t *data, ptrdiff_t size) {
+static int copy_avx512(uint8_t *out, const uint8_t *data, ptrdiff_t size, const FirstBytes *firsts) {
+    uint64_t found = 0;
     for (ptrdiff_t at = 0; at < size; at += 64) {
         __mmask64 text = size - at < 64 ? (1ull << (size - at)) - 1 : ~0ull;
-        _mm512_storeu_si512(out + at, _mm512_maskz_loadu_epi8(text, data + at));
+        __m512i x = _mm512_maskz_loadu_epi8(text, data + at);
+        _mm512_storeu_si512(out + at, x);
+        for (int i = 0; i < FIRST_MOST; i++)
+            found |= _mm512_mask_cmpeq_epi8_mask(text, x, _mm512_set1_epi8((char)firsts->bytes[i][0]));
     }
+    return found != 0 || firsts->count > FIRST_MOST;
 }
 
 /* Sixteen code points as UTF-8; 0 if a surrogate is among them. Writes 64 bytes; the returned number counts. */
