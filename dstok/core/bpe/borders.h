@@ -24,27 +24,24 @@ enum {
 
 _Static_assert(2 + 3 * ID_BITS <= 64, "a value of the memory holds three ids and their number");
 
-/* The bits of right sides of merges. `after`: of merges that can join a symbol that the token ends in, before the token
- * is built or once it is. `before`: of the symbols that the token begins with, and which such a merge can take. */
-typedef struct {
-    uint64_t after, before;
-} Signature;
-
 typedef struct {
     uint32_t left, right; /* the sides of the token's merge */
     uint32_t built;       /* its rank + 1, or 0: the token is a byte */
 } Spine;
 
+/* The signatures are bits of right sides of merges. `after`: of merges that can join a symbol that the token ends in, before
+ * the token is built or once it is. `before`: of the symbols that the token begins with, and which such a merge can take. */
 typedef struct Borders {
     size_t size;
     const PairTable *pairs;
     const StartTable *start;
     const uint32_t *starts; /* token i is blob[starts[i]:starts[i + 1]] */
     const uint8_t *blob;
-    Signature *signatures; /* by token */
+    uint64_t *after, *before; /* the signatures by token */
     Spine *spines;
     uint8_t joined[0x10000]; /* by pair of bytes: whether they stand side by side in a token */
-    uint8_t trails[256];           /* by byte: whether a space merges with a space before, and not first with this byte */
+    uint32_t early[0x10000]; /* by pair of bytes: ~ the rank of their merge; 0: there is none */
+    uint32_t taken[2][SHORT]; /* by number of spaces, and of tabs: the same of the merge that takes the last one */
     KernelTables words; /* of the rules that cut long pieces, and their kernel */
     GridRunFunction cut;
     uint8_t flags[0x10000 + 4], page[256];
@@ -76,7 +73,7 @@ static inline uint8_t border_bit(uint32_t token, uint8_t byte) {
 static inline Borders *borders_new(const PairTable *pairs, const StartTable *start, const uint32_t *starts,
                                    const uint8_t *blob, int64_t ids) {
     int64_t slots = 1ll << (32 - pairs->slot_shift), merges = 0;
-    size_t size = huge_rounded(sizeof(Borders) + (size_t)ids * (sizeof(Signature) + sizeof(Spine) + 1));
+    size_t size = huge_rounded(sizeof(Borders) + (size_t)ids * (2 * sizeof(uint64_t) + sizeof(Spine) + 1));
     Borders *t = huge_zeroed(size);
     if (!t)
         return NULL;
@@ -85,8 +82,9 @@ static inline Borders *borders_new(const PairTable *pairs, const StartTable *sta
     t->start = start;
     t->starts = starts;
     t->blob = blob;
-    t->signatures = (Signature *)(t + 1);
-    t->spines = (Spine *)(t->signatures + ids);
+    t->after = (uint64_t *)(t + 1);
+    t->before = t->after + ids;
+    t->spines = (Spine *)(t->before + ids);
     uint8_t *bits = (uint8_t *)(t->spines + ids);
     for (int64_t i = 0; i < ids && starts[i] < starts[ids]; i++) {
         bits[i] = border_bit((uint32_t)i, blob[starts[i]]);
@@ -102,16 +100,17 @@ static inline Borders *borders_new(const PairTable *pairs, const StartTable *sta
         }
     for (uint32_t rank = 0; rank < merges; rank++) {
         const Spine *ahead = t->spines + pair_merged(pairs, rank + AHEAD_RANKS < merges ? rank + AHEAD_RANKS : rank);
-        __builtin_prefetch(t->signatures + ahead->left);
-        __builtin_prefetch(t->signatures + ahead->right);
+        __builtin_prefetch(t->after + ahead->left);
+        __builtin_prefetch(t->before + ahead->right);
         uint32_t token = pair_merged(pairs, rank);
-        Signature *made = t->signatures + token, *left = t->signatures + t->spines[token].left;
-        Signature *right = t->signatures + t->spines[token].right;
-        uint64_t bit = 1ull << bits[t->spines[token].right];
-        made->after = right->after;
-        right->before |= bit; /* of equal ranks the merge across is further left */
-        made->before = left->before;
-        left->after |= bit;
+        uint32_t left = t->spines[token].left, right = t->spines[token].right;
+        uint64_t bit = 1ull << bits[right];
+        if (starts[token + 1] - starts[token] == 2)
+            t->early[border_two(blob + starts[token] + 1)] = ~rank;
+        t->after[token] = t->after[right];
+        t->before[right] |= bit; /* of equal ranks the merge across is further left */
+        t->before[token] = t->before[left];
+        t->after[left] |= bit;
     }
     return t;
 }
@@ -133,7 +132,7 @@ static inline void borders_put(Borders **place, Borders *made) {
 
 /* Whether a border needs a closer look. */
 static inline int border_asks(const Borders *t, uint32_t a, uint32_t b) {
-    return (t->signatures[a].after & t->signatures[b].before) != 0;
+    return (t->after[a] & t->before[b]) != 0;
 }
 
 enum { BORDER_HOLDS, BORDER_JOINS, BORDER_FAILS };

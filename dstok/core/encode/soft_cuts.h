@@ -1,9 +1,9 @@
 /* Soft cuts: long pieces cut into words by rules that know nothing of the model's pattern.
  *
  * In: the starts of pieces. Out: the starts of words: those of the pieces, and those that the rules find in the same
- * text; a word has at most MIDDLE bytes, or it is a run of one byte, of KEY252_MAX at most. Invariant: any cuts are
- * right, since each border between words is checked (bpe/borders.h). The rules are V3's for every vocabulary: they cut
- * the piece "to be, or" into "to", " be", "," and " or". */
+ * text; a word has about MIDDLE bytes at most, or it is a run of one byte, of KEY252_MAX at most. Invariant: any cuts are
+ * right, since each border between words is checked (bpe/borders.h). The rules are V3's for every vocabulary, but for
+ * numbers, which stay whole: they cut the piece "to be, or 1984" into "to", " be", ",", " or" and " 1984". */
 #ifndef DSTOK_SOFT_CUTS_H
 #define DSTOK_SOFT_CUTS_H
 
@@ -25,9 +25,14 @@ static inline void soft_open(Borders *t, const Implementation *level) {
     t->words.flags = t->flags;
     t->words.pages = t->page;
     t->words.page_numbers = t->numbers;
-    const uint32_t *bytes = t->start->bytes;
-    for (int byte = 0; byte < 256; byte++)
-        t->trails[byte] = pair_rank(t->pairs, bytes[' '], bytes[' ']) <= pair_rank(t->pairs, bytes[' '], bytes[byte]);
+    for (int i = 0; i < 2 * SHORT; i++) {
+        uint32_t ids[SHORT], size = i % SHORT + 1, last;
+        for (uint32_t k = 0; k < size; k++)
+            ids[k] = t->start->bytes[i < SHORT ? ' ' : '\t'];
+        last = ids[merge_short(t->pairs, ids, (int)size) - 1];
+        for (; t->spines[last].built; last = t->spines[last].right)
+            t->taken[i / SHORT][size - 1] = -t->spines[last].built;
+    }
     kernel_open(&t->words, RULES_SOFT, &kind, 1);
     t->cut = level->grid[RULES_SOFT].run;
 }
@@ -42,7 +47,7 @@ typedef struct {
     int count, asks;
 } SoftWords;
 
-/* Cuts words that have no key in the piece table, but for runs of one byte, which have long tokens. */
+/* Cuts words that have no key in the piece table, but for runs, whose bytes are equal but for the first and the last. */
 static inline void soft_shorten(const uint8_t *text, SoftWords *w) {
     for (int i = 0; i < w->count; i++) {
         uint32_t *start = w->starts + i, cut = *start + MIDDLE;
@@ -51,7 +56,7 @@ static inline void soft_shorten(const uint8_t *text, SoftWords *w) {
         int calm = !((all[0] | all[1] | all[2] | all[3]) >> 31); /* none of eight words is long */
         i += calm ? 7 : 0;
         if (calm || start[1] <= cut || (start[1] - *start <= KEY252_MAX &&
-                                        !memcmp(text + *start, text + *start + 1, start[1] - *start - 1)))
+                                        !memcmp(text + *start + 1, text + *start + 2, start[1] - *start - 3)))
             continue;
         while ((text[cut] & 0xC0) == 0x80)
             cut--;
@@ -61,28 +66,30 @@ static inline void soft_shorten(const uint8_t *text, SoftWords *w) {
 }
 
 /* Lists the words whose border with the word before may be crossed by a merge, unless it is that of a piece (`hard`, a bit
- * for each place from `origin` on). A border between two blanks is moved by one if these merge before the second one
- * merges with what follows: most rules let the last blank lead a word. */
+ * for each place from `origin` on). Moves such a border by one where that is likely to make it hold: the last of some
+ * blanks leads a word, but those before may take it first; the "((" of "((x" is a word, but "(x" may merge first. */
 static inline void soft_list(const Borders *t, const uint8_t *text, const uint64_t *hard, uint32_t origin, int first,
                              SoftWords *w) {
     uint32_t *starts = w->starts;
-    uint16_t joined[CHUNK_ROOM], blanks[CHUNK_ROOM];
-    int size = first, moves = 0;
+    uint16_t joined[CHUNK_ROOM];
+    int64_t size = first;
     joined[0] = w->asks = 0;
     for (int i = 1; i < w->count; i++) {
         joined[size] = (uint16_t)i;
         size += border_joined(t, text + starts[i]);
     }
     for (int i = 0; i < size; i++) {
-        uint32_t start = starts[joined[i]], two = border_two(text + start);
-        w->asked[w->asks] = blanks[moves] = joined[i];
-        int soft = ~hard[(start - origin) >> 6] >> (start & 63) & 1;
-        w->asks += soft;
-        moves += soft & ((two == 0x2020) | (two == 0x0909));
+        uint32_t start = starts[joined[i]];
+        w->asked[w->asks] = joined[i];
+        w->asks += ~hard[(start - origin) >> 6] >> (start & 63) & 1;
     }
-    for (int i = 0; i < moves; i++) {
-        uint32_t *start = starts + blanks[i];
-        *start += blanks[i] && t->trails[text[*start + 1]] && *start + 1 < start[1];
+    for (int i = first; i < w->asks; i++) {
+        uint32_t *start = starts + w->asked[i], length = start[0] - start[-1], two = border_two(text + *start);
+        if (two == 0x2020 || two == 0x0909)
+            *start += length < SHORT && start[0] + 1 < start[1] &&
+                      t->taken[two == 0x0909][length] >= t->early[(two & 0xFF) | text[*start + 1] << 8];
+        else
+            *start -= length > 1 && t->early[two] > t->early[border_two(text + *start - 1)];
     }
 }
 
@@ -127,13 +134,13 @@ static inline uint32_t soft_end(const PieceTable *table, const uint32_t *side, u
 static inline void soft_asks(const Borders *t, uint64_t *memory, const PieceTable *table, const uint32_t *side,
                              const uint64_t *values, uint32_t before, SoftWords *w) {
     uint32_t lefts[CHUNK_ROOM], rights[CHUNK_ROOM];
-    int size = w->asks, left = 0;
+    int64_t size = w->asks, left = 0;
     for (int i = 0; i < size; i++) {
         int word = w->asked[i];
         lefts[i] = word ? soft_end(table, side, values[word - 1], 1) : before;
         rights[i] = soft_end(table, side, values[word], 0);
-        __builtin_prefetch(t->signatures + lefts[i]);
-        __builtin_prefetch(t->signatures + rights[i]);
+        __builtin_prefetch(t->after + lefts[i]);
+        __builtin_prefetch(t->before + rights[i]);
     }
     for (int i = 0; i < size; i++) {
         lefts[left] = lefts[i];
@@ -146,13 +153,10 @@ static inline void soft_asks(const Borders *t, uint64_t *memory, const PieceTabl
     size = left;
     left = 0;
     for (int i = 0; i < size; i++) {
-        uint64_t value = border_known(memory, lefts[i], rights[i]);
-        __builtin_prefetch(t->signatures + border_id(value, 0));
-        __builtin_prefetch(t->signatures + border_id(value, 1));
         w->asked[left] = w->asked[i];
-        left += value != 0;
+        left += border_known(memory, lefts[i], rights[i]) != 0;
     }
-    w->asks = left;
+    w->asks = (int)left;
 }
 
 #endif

@@ -90,7 +90,8 @@ SIMD_AVX512 GRID_INLINE int shuffle_avx512(const KernelTables *t, int shift, con
 
     __m512i states = left.first, sides = right.first, before, next, other;
     uint64_t asked = last | ahead ? text : ~0ull >> (63 - size); /* later verdicts do not count */
-    uint64_t wrong[2] = {~0ull, ~0ull};
+    int guessed = (asked & ~(left.settled & right.settled)) != 0; /* else each class has its states */
+    uint64_t wrong[2] = {guessed ? ~0ull : 0, guessed ? ~0ull : 0};
     uint8_t each[64], after[64], found_sides[64];
     if (__builtin_expect(s->guess, 0)) {
         _mm512_storeu_si512(each, classes);
@@ -101,9 +102,8 @@ SIMD_AVX512 GRID_INLINE int shuffle_avx512(const KernelTables *t, int shift, con
     }
     if (~text)
         sides = avx512_only(text, sides); /* the end of the text, which `inside` keeps */
-    for (int turn = 0; turn < AVX512_TURNS && !s->chained; turn++) {
-        before = avx512_neighbours(1, states, s->left);
-        next = avx512_step(&left, before);
+    for (int turn = 0; turn < AVX512_TURNS && guessed && !s->chained; turn++) {
+        next = avx512_step(&left, avx512_neighbours(1, states, s->left));
         other = avx512_step(&right, avx512_neighbours(0, sides, 0));
         wrong[0] = _mm512_cmpneq_epi8_mask(states, next) & asked;
         wrong[1] = _mm512_cmpneq_epi8_mask(sides, other) & asked;
@@ -120,9 +120,9 @@ SIMD_AVX512 GRID_INLINE int shuffle_avx512(const KernelTables *t, int shift, con
         shuffle_end_turns(h, &v->side, shift, each, v->side.first[each[size & 63]], wrong, s, after, found_sides);
         states = _mm512_loadu_si512(after);
         sides = _mm512_loadu_si512(found_sides);
-        before = avx512_neighbours(1, states, s->left);
     }
 
+    before = avx512_neighbours(1, states, s->left);
     found->anchors = avx512_verdicts(v->starts, shift, before, sides) & ~trail;
     found->dropped = h->drops ? avx512_verdicts(v->dropped, shift, before, sides) : 0;
     found->starts = found->anchors | cuts;
