@@ -24,7 +24,7 @@ enum {
     BY_COUNT = -KEY_BYTES, /* a depth: the key is the count, and the first bytes come after it */
     OFTEN = 255,           /* a count that few pieces have, or more */
     AHEAD_OF_KEY = 16,     /* distance, in pieces, to the bytes that are fetched */
-    FEW = 32,              /* pieces that are sorted by insertion */
+    INSERTED = 32,         /* pieces that are sorted by insertion */
     NUMBER_BYTES = 10,     /* of a LEB128 number, at most */
 };
 
@@ -132,7 +132,7 @@ static inline void group_by_byte(Entry *e, int64_t size, int shift, int64_t ends
 
 /* Sorts pieces that agree before `depth`, and whose keys from there are loaded. */
 static inline void sort_keyed(const Pieces *p, Entry *e, int64_t size, int64_t depth) {
-    while (size > FEW) {
+    while (size > INSERTED) {
         uint64_t differing = 0;
         int64_t ends[256], largest = 0, at = 0;
         for (int64_t i = 1; i < size; i++)
