@@ -13,6 +13,7 @@ from cpython.buffer cimport PyBUF_WRITE
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.unicode cimport PyUnicode_DecodeUTF8
+from libc.stdlib cimport calloc, free
 from libc.stdint cimport int16_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memchr, memcmp, memcpy, memmove, memset
 
@@ -42,6 +43,7 @@ cdef Py_ssize_t MOST_USED = 0xFFFFFFF0  # bytes of spellings and their heads
 cdef enum:
     NONE = -1
     ALPHABET = 0x144  # above the code points of the byte-level alphabet
+    LARGE_FILE = 1 << 22  # bytes; smaller tables would fill their large pages in part
     HEAD = 8          # bytes of an id and a length before each spelling
     BATCH = 32        # merges that are looked up together
     AHEAD = 16        # look-ups between the fetch of a line and its use
@@ -207,8 +209,9 @@ cdef class Vocabulary:
         """Make room for the tables of a file of `size` bytes: what is not written takes no memory."""
         self.most, self.seed, self.merges = most, int.from_bytes(urandom(8), "little"), array("I")
         self.fault, self.merge_fault, self.added = NONE, NONE, []
-        self.room = 24 * most + 6 * size + 64
-        self.memory = <uint8_t *>huge_zeroed(self.room)
+        cdef size_t room = 24 * most + 6 * size + 64
+        self.room = room if size >= LARGE_FILE else 0
+        self.memory = <uint8_t *>(huge_zeroed(room) if self.room else calloc(1, room))
         if self.memory == NULL:
             raise MemoryError
         self.slots = <uint32_t *>self.memory
@@ -216,7 +219,10 @@ cdef class Vocabulary:
         self.texts = <uint8_t *>(self.chain + size + 4)
 
     def __dealloc__(self):
-        huge_free(self.memory, self.room)
+        if self.room:
+            huge_free(self.memory, self.room)
+        else:
+            free(self.memory)
 
     cdef bint read(self, Reader *r) noexcept nogil:
         """Read the object; false if it is broken. The first entry that is none is its fault, then one whose id another
