@@ -50,7 +50,7 @@ def test_a_fault_that_prove_finds(tmp_path: Path) -> None:
     shutil.copytree(Path(dstok.__file__).parent, tmp_path / "lib" / "dstok")
     model = tmp_path / "tokenizer.json"
     model.write_text(model_json([(b"a", b"b")], [added_token("<w>", single_word=True)]), "utf-8")
-    fault = Fault("dstok/added_tokens.py", "(self.seen(t), t.single_word,", "(self.seen(t), False,", (str(model),))
+    fault = Fault("dstok/added_tokens.py", "map(self.seen, some), single_word,", "map(self.seen, some), [False] * len(some),", (str(model),))
     assert refute(tmp_path, fault, PATIENCE) is None
     path = tmp_path / "lib" / fault.file
     path.write_text(planted(path.read_text("utf-8"), fault), "utf-8")

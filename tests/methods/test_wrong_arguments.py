@@ -160,8 +160,8 @@ def test_the_words_name_what_is_needed_and_what_was_found() -> None:
         (lambda: rows.from_config(dstok.Tokenizer), "expected a tokenizer, such as dstok.load gives, as tok, found the class Tokenizer"),
         (lambda: dstok.Splitter("a").analyze().difference("a"), "expected a dstok.Splitter as other, found str: 'a'"),  # type: ignore[arg-type]
         (lambda: dstok.Splitter(re.compile("a")), "expected str or a dstok.Split or a list as patterns, found Pattern"),  # type: ignore[arg-type]
-        (lambda: dstok.Tokenizer.from_json(None), r"expected a path \(str or os.PathLike\) as path, found None"),  # type: ignore[arg-type]
-        (lambda: dstok.Tokenizer.from_json(0), r"expected a path \(str or os.PathLike\) as path, found int: 0"),  # type: ignore[arg-type]
+        (lambda: dstok.Tokenizer.from_json(None), r"expected a path \(str or os.PathLike; no NUL, no lone surrogate\) as path, found None"),  # type: ignore[arg-type]
+        (lambda: dstok.Tokenizer.from_json(0), r"expected a path \(str or os.PathLike; no NUL, no lone surrogate\) as path, found int: 0"),  # type: ignore[arg-type]
         (lambda: chat.count(None, TALK, "v3"), "expected a tokenizer, such as dstok.load gives, as tokenizer, found None"),  # type: ignore[arg-type]
         (lambda: [*tok.chunk("a\N{LLAMA}b", 2)], "expected max_tokens to be at least 2 more, as the character "
          "'\N{LLAMA}' at code point 1 has 4 ids, found room for 2")]
