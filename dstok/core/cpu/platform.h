@@ -225,6 +225,15 @@ static inline void *huge_zeroed(size_t size) {
 #endif
 }
 
+/* Leaves zeros that will be written here and there on small pages. */
+static inline void huge_refuse(void *memory, size_t size) {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    madvise(memory, size, MADV_NOHUGEPAGE);
+#else
+    (void)memory, (void)size;
+#endif
+}
+
 static inline void huge_free(void *start, size_t size) {
     if (!start)
         return;

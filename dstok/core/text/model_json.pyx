@@ -14,7 +14,6 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int16_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
 from libc.string cimport memchr, memcmp, memcpy, memmove, memset
 
 from dstok.core.cpu.level cimport Implementation, chosen
@@ -31,6 +30,7 @@ from dstok.errors import UnsupportedError
 
 cdef extern from "cpu/platform.h":
     void *huge_zeroed(size_t size) noexcept nogil
+    void huge_refuse(void *memory, size_t size) noexcept nogil
     void huge_free(void *memory, size_t size) noexcept nogil
     void huge_advise(void *memory, size_t size) noexcept nogil
     void prefetch "__builtin_prefetch"(const void *) noexcept nogil  # a third of the time is waiting for memory
@@ -209,20 +209,18 @@ cdef class Vocabulary:
         """Make room for the tables of a file of `size` bytes: what is not written takes no memory."""
         self.most, self.seed, self.merges = most, int.from_bytes(urandom(8), "little"), array("I")
         self.fault, self.merge_fault, self.added = NONE, NONE, []
-        cdef size_t room = 24 * most + 6 * size + 64
-        self.room = room if size >= LARGE_FILE else 0
-        self.memory = <uint8_t *>(huge_zeroed(room) if self.room else calloc(1, room))
+        self.room = 24 * most + 6 * size + 64
+        self.memory = <uint8_t *>huge_zeroed(self.room)
         if self.memory == NULL:
             raise MemoryError
+        if size < LARGE_FILE:
+            huge_refuse(self.memory, self.room)
         self.slots = <uint32_t *>self.memory
         self.places, self.last, self.chain = self.slots + 4 * most, self.slots + 5 * most, self.slots + 6 * most
         self.texts = <uint8_t *>(self.chain + size + 4)
 
     def __dealloc__(self):
-        if self.room:
-            huge_free(self.memory, self.room)
-        else:
-            free(self.memory)
+        huge_free(self.memory, self.room)
 
     cdef bint read(self, Reader *r) noexcept nogil:
         """Read the object; false if it is broken. The first entry that is none is its fault, then one whose id another
