@@ -175,7 +175,9 @@ def merge(folders: Sequence[StrPath], out: StrPath, *, tokens_per_file: int = 0)
     Raises `FileError` if one is not whole, if the properties of their files differ, or if `out` holds another corpus.
     """
     sources = [absolute(folder) for folder in folders]
-    plans = [read_plan(source)[0] for source in sources if read_corpus(source)]  # each is whole
+    for source in sources:
+        read_corpus(source)  # refuses one that is not whole
+    plans = [read_plan(source)[0] for source in sources]
     first = plans[0]
     for source, plan in zip(sources, plans):
         for key in ("tokenizer", *SAME):

@@ -74,11 +74,16 @@ cdef inline int hex_digit(uint8_t c) noexcept nogil:
 
 cdef inline int64_t hex_digits(Reader *r) noexcept nogil:
     """Read four hexadecimal digits; returns -1 if there are others."""
-    cdef int64_t code = 0 if r.end - r.at >= 4 else -1
-    cdef int at
-    for at in range(4 if code == 0 else 0):
-        code = 16 * code + hex_digit(r.at[at]) if code >= 0 <= hex_digit(r.at[at]) else -1
-    r.at += 4
+    cdef int64_t code = 0
+    cdef int digit
+    if r.end - r.at < 4:
+        return -1
+    for _ in range(4):
+        digit = hex_digit(r.at[0])
+        if digit < 0:
+            return -1
+        code = code << 4 | digit
+        r.at += 1
     return code
 
 

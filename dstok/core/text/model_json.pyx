@@ -43,7 +43,7 @@ cdef Py_ssize_t MOST_USED = 0xFFFFFFF0  # bytes of spellings and their heads
 cdef enum:
     NONE = -1
     ALPHABET = 0x144  # above the code points of the byte-level alphabet
-    LARGE_FILE = 1 << 22  # bytes; smaller tables would fill their large pages in part
+    LARGE_FILE = 1 << 22  # bytes; the tables of a smaller file would fill large pages in part
     HEAD = 8          # bytes of an id and a length before each spelling
     BATCH = 32        # merges that are looked up together
     AHEAD = 16        # look-ups between the fetch of a line and its use
