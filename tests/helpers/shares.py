@@ -1,7 +1,7 @@
 """Exhaustive sets in shares: each seed has another one, so that some nights together cover the whole set.
 
 In: a set that is too large for every run, and into how many shares it is cut. Out: the share of the seed in the
-profile `nightly`, a quarter of it in that of a commit, a tenth of it in the brief one, the whole set in the deep one. Random
+profile `nightly`, an eighth of it in that of a commit, a tenth of it in the brief one, the whole set in the deep one. Random
 texts, too, are others with each seed.
 Invariant: the days 0 to `of - 1` have each item once, whatever comes before and after it in the set.
 `SEED` is 0, so that a run fails because of a commit and not because of a date, or DSTOK_SEED: the nightly workflow sets
@@ -37,9 +37,9 @@ def share(items: Iterable[Item], of: int, day: int = SEED) -> Iterator[Item]:
 
 
 def seeds(count: int, daily: int, day: int = SEED) -> Iterable[int]:
-    """At night `daily` of the numbers below `count`, other ones with each seed; else a quarter; in the brief profile one.
+    """At night `daily` of the numbers below `count`, other ones with each seed; else an eighth; in the brief profile one.
 
-    >>> [len(seeds(10, daily)) for daily in (1, 2, 8)] == ([1, 2, 8] if PART == 1 else [1, 1, 2])
+    >>> [len(seeds(10, daily)) for daily in (1, 2, 8)] == ([1, 2, 8] if PART == 1 else [1, 1, 1])
     True
     """
     if DEEP:
