@@ -186,9 +186,9 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _workers(text: str) -> int:
+def _at_least_1(text: str) -> int:
     if not at_least_0(text):
-        raise CommandError("--workers: expected at least 1")
+        raise argparse.ArgumentTypeError("expected at least 1")
     return int(text)
 
 
@@ -200,8 +200,8 @@ def _part(text: str) -> tuple[int, int]:
 
 
 TYPES: dict[str, Callable[[str], Any]] = {  # by metavar; a word in small letters takes precedence over it
-    **dict.fromkeys(("N", "K", "MB", "BYTES", "LENGTH", "ID", "SEED"), at_least_0),
-    "SIZE": memory_size, "X": float, "seconds": _seconds, "workers": _workers, "I/N": _part,
+    **dict.fromkeys(("N", "K", "MB", "BYTES", "ID", "SEED"), at_least_0),
+    "SIZE": memory_size, "X": float, "seconds": _seconds, "I/N": _part, "LENGTH": _at_least_1, "workers": _at_least_1,
 }
 
 

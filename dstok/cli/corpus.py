@@ -57,11 +57,11 @@ def run_corpus(arguments: Namespace) -> None:
 def _run(arguments: Namespace) -> Run:
     dataset, field = inputs_of(arguments)
     special = arguments.special
-    given = {key: getattr(arguments, key) for key in ("format", "lines", "pack", "pad_id", "shuffle", "shard_bytes")}
+    given = {key: getattr(arguments, key) for key in ("format", "lines", "pad_id", "shuffle", "shard_bytes")}
     given |= {"dtype": arguments.dtype or "", "kind": arguments.input_format or "", "field": field,
               "special": special if special in ("all", "none", "raise") else tuple(filter(None, special.split(","))),
               "add_bos": arguments.add_bos or arguments.bos is not None,
-              "add_eos": arguments.add_eos or arguments.eos is not None,
+              "add_eos": arguments.add_eos or arguments.eos is not None, "pack": arguments.pack or 0,
               "skip": arguments.on_bad_document == "skip", "tokens_per_file": arguments.tokens_per_shard}
     given |= {} if arguments.max_document is None else {"largest": arguments.max_document}
     tok = load_model(arguments.model, arguments.upstream)  # its own error comes before those of the settings

@@ -38,9 +38,9 @@ _HEX = frozenset("0123456789abcdefABCDEF")
 def read_shape(file: Value, normalizing: Steps, cutting: Steps, decoding: Steps, vocab: Vocabulary) -> CharacterShape:
     """The shape of a file; its steps are unfolded. Raises `UnsupportedError` and `TokenizerFileError`."""
     model = file.need("model")
-    for key, needed in (("byte_fallback", True), ("ignore_merges", False)):
+    for key, needed in (("byte_fallback", True), ("ignore_merges", False), ("end_of_word_suffix", False)):
         if bool(model.member(key).value) is not needed:
-            model.member(key).unsupported(f"a model of characters with {key} {str(not needed).lower()}")
+            model.member(key).unsupported(f"a model of characters {'without' if needed else 'with'} {key}")
     prefix, split = _read_prefix(file, normalizing, cutting)
     parts = {name: file.object().get(name) for name in PARTS}
     parts |= {name: model.object()[name] for name in ("unk_token", "fuse_unk") if name in model.object()}

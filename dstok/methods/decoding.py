@@ -208,6 +208,7 @@ class BatchDecodeStream:
     ([' world', 'd Mon'], True)
     """
 
+    @explained
     def __init__(
         self, tok: Tokenizer, count: int, *, skip_special_tokens: bool = False, errors: Errors = "replace",
     ) -> None:

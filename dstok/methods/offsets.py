@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -220,15 +220,19 @@ class Places:
         self._trimmer = Trimmer(tok) if tok._tables.header.trim_offsets else None
         self._finder = self._encoder.finder.without_cuts()
         self._span_pass = SpanPass(self._finder)
+        self._runs = lru_cache(8)(self._flags_of_runs)
 
     def encoding(self, text: str | bytes, policy: Policy, trim: bool = False) -> Encoding:
         """The ids of a text, and their places; with `trim`, the spans as the model's post-processor trims them."""
-        ids, own, chars, notes, _ = self._encoder.encode_spans(text, policy, False)
+        for quick in ((self._trimmer is None and policy.quick) or policy, policy):
+            ids, own, chars, notes, _ = self._encoder.encode_spans(text, quick, False)
+            if chars is not None or quick is policy:  # a normalizer may make the text of such tokens
+                break
         normalized = None if chars is not None else self._normalized_text(text, policy)
         spans, seen = own, text if normalized is None else normalized.text
         if chars is None:
             chars = char_spans(utf8(seen, False), own)
-        special = np.zeros(len(ids), np.bool_)
+        special = np.zeros(len(ids), np.bool_) if quick is policy else self._runs(policy).take(ids, mode="clip")
         special[[index for index, _, _ in notes]] = True
         if normalized is not None:
             spans, chars = normalized.byte_spans(own, chars), normalized.char_spans(chars)
@@ -237,6 +241,11 @@ class Places:
             texts = {index: data[start:end].decode() for index, start, end in notes}
             spans, chars = self._trimmer.trimmed(ids, spans, chars, texts)
         return Encoding(ids, spans, chars, partial(self._piece_numbers, text, policy), special)
+
+    def _flags_of_runs(self, policy: Policy) -> npt.NDArray[np.bool_]:
+        """Flag the ids of the added tokens that the quick policy leaves to merging. The last flag is False."""
+        ids = [self._tok.added_tokens[left] for left in {*policy.contents[0]} - {*policy.quick.contents[0]}]
+        return np.bincount(ids, minlength=max(ids) + 2) > 0
 
     def pieces(self, text: str | bytes, policy: Policy) -> list[Piece]:
         """The pieces of a text, added tokens among them."""

@@ -49,6 +49,7 @@ UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
     (character_json(decoders=[*DECODERS, {**STRIP, "stop": 1}]), "$.decoder.decoders[3].stop"),
     (character_json(byte_fallback=False), "$.model.byte_fallback"),
     (character_json(ignore_merges=True), "$.model.ignore_merges"),
+    (character_json(end_of_word_suffix="</w>"), "$.model.end_of_word_suffix"),
     (character_json(dropout=0.5), "$.model.dropout"),
     (character_json(merges=[("<0x41>", "a")]), "$.model.merges"),
     (character_json(merges=[("a", "▁"), ("▁", " ")], characters="ab▁ "), '$.model.vocab["\\u2581 "]'),

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from character_models import added_token as character_token
+from character_models import character_json
 from hypothesis import example, given
 from hypothesis import strategies as st
 from kept import kept
@@ -149,6 +151,21 @@ def test_special_flags(text: str, special: Any) -> None:
     elif special != "all":
         assert set(flagged) <= {TOK.added_tokens[content] for content in special}
     assert found.ids.tolist() == TOK.encode(text, special=special)
+
+
+@pytest.mark.parametrize("text", ["a\n\n\nb\n", "\n\n", "\n\u2581\n\n<t>", " \n<t>\n", "ab", ""])
+def test_flags_of_runs_that_merging_makes(text: str) -> None:
+    """Added tokens that are left to merging have their flags, and so do the others."""
+    file = character_json(merges=[("a", "b"), ("\n", "\n")])
+    vocab = file["model"]["vocab"]
+    added = {content: vocab.get(content, len(vocab)) for content in ("\n", "\n\n", "<t>")}
+    tok = dstok.Tokenizer.from_str(json.dumps({**file, "added_tokens": [
+        character_token(id, content) for content, id in added.items()]}))
+    policy = tok._added.policy("all")
+    assert policy.quick is not policy
+    found = tok.encode_with_offsets(text)
+    assert found.special.tolist() == [id in added.values() for id in found.ids.tolist()]
+    assert not tok.encode_with_offsets(text, special="none").special.any()
 
 
 @given(mixed_texts)

@@ -72,7 +72,8 @@ def of_modules() -> Iterator[tuple[str, Callable[..., Any]]]:
             call = getattr(package, name)
             if inspect.isfunction(call):
                 yield f"{module}.{name}", call
-    for kind in (dstok.Splitter, dstok.Split, dstok.training.BpeTrainer, chat.Parser, chat.Template, chat.Conversation):
+    for kind in (dstok.Splitter, dstok.Split, dstok.sampling.BatchDecodeStream, dstok.training.BpeTrainer, chat.Parser, chat.Template,
+                 chat.Conversation):
         yield kind.__name__, kind
 
 

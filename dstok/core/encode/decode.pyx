@@ -144,6 +144,8 @@ cdef class Decoder:
     cdef Py_ssize_t _check(self, token, Py_ssize_t index) except -1:
         cdef Py_ssize_t i
         try:
+            if isinstance(token, bool):  # no number
+                raise TypeError
             i = token
         except OverflowError:
             i = -1
