@@ -62,6 +62,9 @@ _Static_assert(8 + 3 * VALUE_ID_BITS <= 64, "a value holds a number of ids, a le
 _Static_assert(CHUNK_ROOM * MIDDLE <= RING - RING_SAFE, "the ids that a chunk adds");
 enum { RING_STEP = 8 }; /* ids that are copied at once; so many may be read after the ring's end */
 
+/* Writes the ids of a piece that the table of a run does not hold; returns their end, or NULL if memory is out. */
+typedef uint32_t *(*PieceMerge)(void *run, const uint8_t *piece, uint32_t length, uint32_t *out);
+
 struct PieceTable {
     uint64_t *key8;  /* lines of 4 keys, then their 4 values */
     uint64_t *key24; /* lines of two entries, interleaved: 2 first words, 2 second, 2 third, 2 values */
@@ -72,6 +75,8 @@ struct PieceTable {
     int key8_shift;     /* 64 - log2(lines) */
     int key24_shift;
     int writable;
+    PieceMerge merge;
+    void *run;
 };
 
 /* The two lines of each table that a key may stand in. */
@@ -159,37 +164,33 @@ static inline Key252 *key252_set(const PieceTable *t, uint64_t hash) {
     return (Key252 *)t->key252 + PIECE_WAYS * (hash >> (64 - KEY252_SETS_LOG2));
 }
 
+/* Makes an empty table of keys up to 24 bytes alone, with so many lines of each kind, of zeros: 64 bytes each. */
+static inline void piece_lines_open(PieceTable *t, void *memory, int key8_log2, int key24_log2) {
+    t->key8 = memory;
+    t->key24 = t->key8 + ((size_t)8 << key8_log2);
+    t->key8_shift = 64 - key8_log2;
+    t->key24_shift = 64 - key24_log2;
+    t->writable = 1;
+}
+
 /* Makes an empty table of PIECE_TABLE_BYTES of zeros. */
 #define PIECE_TABLE_BYTES ((64u << KEY8_LINES_LOG2) + (64u << KEY24_LINES_LOG2) + (PIECE_WAYS * sizeof(Key62) << KEY62_SETS_LOG2) + \
                            (PIECE_WAYS * sizeof(Key252) << KEY252_SETS_LOG2) + 4 * (RING + RING_STEP))
 static inline void piece_table_open(PieceTable *t, void *memory) {
-    t->key24 = memory;
-    t->key8 = t->key24 + (8 << KEY24_LINES_LOG2);
-    t->key62 = (uint8_t *)(t->key8 + (8 << KEY8_LINES_LOG2));
+    piece_lines_open(t, memory, KEY8_LINES_LOG2, KEY24_LINES_LOG2);
+    t->key62 = (uint8_t *)(t->key24 + (8 << KEY24_LINES_LOG2));
     t->key252 = t->key62 + (PIECE_WAYS * sizeof(Key62) << KEY62_SETS_LOG2);
     t->ring = (uint32_t *)(t->key252 + (PIECE_WAYS * sizeof(Key252) << KEY252_SETS_LOG2));
-    t->key8_shift = 64 - KEY8_LINES_LOG2;
-    t->key24_shift = 64 - KEY24_LINES_LOG2;
-    t->writable = 1;
-}
-
-/* Makes an empty table of keys up to 24 bytes alone, with `1 << lines_log2` lines of each kind, of zeros: 128 bytes each. */
-static inline void piece_lines_open(PieceTable *t, void *memory, int lines_log2) {
-    t->key8 = memory;
-    t->key24 = t->key8 + ((size_t)8 << lines_log2);
-    t->key8_shift = t->key24_shift = 64 - lines_log2;
-    t->writable = 1;
 }
 
 static inline void key8_insert(const PieceTable *t, uint64_t key, uint64_t value) {
     uint64_t *line = key8_line(t, key);
     for (int step = 0; step < PIECE_STEPS; step++) {
-        if ((line[0] == key) | (line[1] == key) | (line[2] == key) | (line[3] == key))
-            for (int i = 0; i < 4; i++)
-                if (line[i] == key && line[4 + i]) { /* the same key with another length (zero bytes), or too old */
-                    line[4 + i] = value;
-                    return;
-                }
+        for (int i = 0; i < 4; i++)
+            if (line[i] == key && line[4 + i]) { /* the same key: a copy, of another length (zero bytes), or too old */
+                line[4 + i] = value;
+                return;
+            }
         uint64_t last_key = line[3], last_value = line[7];
         for (int i = 3; i > 0; i--) {
             line[i] = line[i - 1];

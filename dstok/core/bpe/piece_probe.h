@@ -123,7 +123,7 @@ static int emit_portable(const uint64_t *values, int at, int pieces, uint32_t **
 /* A few pieces, one after the other. The loops above take 90 instructions before the first piece, and avoid branches on a
  * key's length; for few pieces the processor predicts most of these. */
 
-/* Writes the ids of a piece whose value in its first line holds no ids; returns their end, or NULL if it finds none. */
+/* Writes the ids of a piece whose value in its first line holds no ids; returns their end, or NULL if memory is out. */
 __attribute__((noinline))
 static uint32_t *few_others(const PieceTable *t, const uint8_t *text, uint32_t length, uint64_t value, uint32_t *out) {
     if (piece_wrong(t, value, length)) {
@@ -131,7 +131,7 @@ static uint32_t *few_others(const PieceTable *t, const uint8_t *text, uint32_t l
         value = line ? piece_value(t, line, text, length) : 0;
     }
     if (!value)
-        return NULL;
+        return t->merge(t->run, text, length, out);
     return value & 3 ? piece_unpack(value, out) : piece_from_ring(t, value, out);
 }
 
