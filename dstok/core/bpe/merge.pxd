@@ -141,7 +141,7 @@ cdef extern from "bpe/piece_cache.h":
         VALUE_ID_BITS
     size_t PIECE_TABLE_BYTES
     void piece_table_open(PieceTable *t, void *memory) noexcept nogil
-    void piece_lines_open(PieceTable *t, void *memory, int lines_log2) noexcept nogil
+    void piece_lines_open(PieceTable *t, void *memory, int key8_log2, int key24_log2) noexcept nogil
     const uint32_t *piece_elsewhere(
         const PieceTable *t, const uint32_t *side, uint64_t value, uint32_t *count) noexcept nogil
     uint32_t *piece_emit(

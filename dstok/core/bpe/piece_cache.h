@@ -26,8 +26,9 @@
  * at the first line. If that is full, a miss looks at the second line before it merges. A new entry takes the first place
  * of its first line. The entry that drops out at the end goes to its own other line; an entry that drops out there is
  * lost. (With one line a key, one in eight entries of a half-full key24 is lost again and again: Chinese text takes 20 %
- * longer, warm.) Two pieces have one key if they differ only in zero bytes at the end. A key stands in a line at most
- * once, so the newer of the two is kept. In key62 and key252 a key has a set of four places.
+ * longer, warm.) A short piece that is found in its second line goes back to its first one. (Else, after texts of 40 MB, one
+ * look-up in six takes the second line.) Two pieces have one key if they differ only in zero bytes at the end. A key stands
+ * in a line at most once, so the newer of the two is kept. In key62 and key252 a key has a set of four places.
  */
 #ifndef DSTOK_PIECE_CACHE_H
 #define DSTOK_PIECE_CACHE_H
@@ -61,6 +62,9 @@ _Static_assert(8 + 3 * VALUE_ID_BITS <= 64, "a value holds a number of ids, a le
 _Static_assert(CHUNK_ROOM * MIDDLE <= RING - RING_SAFE, "the ids that a chunk adds");
 enum { RING_STEP = 8 }; /* ids that are copied at once; so many may be read after the ring's end */
 
+/* Writes the ids of a piece that the table of a run does not hold; returns their end, or NULL if memory is out. */
+typedef uint32_t *(*PieceMerge)(void *run, const uint8_t *piece, uint32_t length, uint32_t *out);
+
 struct PieceTable {
     uint64_t *key8;  /* lines of 4 keys, then their 4 values */
     uint64_t *key24; /* lines of two entries, interleaved: 2 first words, 2 second, 2 third, 2 values */
@@ -71,6 +75,8 @@ struct PieceTable {
     int key8_shift;     /* 64 - log2(lines) */
     int key24_shift;
     int writable;
+    PieceMerge merge;
+    void *run;
 };
 
 /* The two lines of each table that a key may stand in. */
@@ -140,14 +146,6 @@ static inline const uint64_t *piece_second(const PieceTable *t, const uint8_t *t
     return length <= WORD ? key8_second(t, key[0]) : key24_second(t, key);
 }
 
-/* The value of a piece in its second line, or 0. */
-static inline uint64_t piece_value(const PieceTable *t, const uint64_t *line, const uint8_t *text, uint32_t length) {
-    uint64_t key[3], value;
-    key_of(text, length, key);
-    value = length <= WORD ? key8_value(line, key[0]) : key24_value(line, key[0], key[1], key[2]);
-    return piece_wrong(t, value, length) ? 0 : value;
-}
-
 /* The entries for longer keys. */
 typedef struct {
     uint8_t length, count, key[KEY62_MAX];
@@ -166,37 +164,33 @@ static inline Key252 *key252_set(const PieceTable *t, uint64_t hash) {
     return (Key252 *)t->key252 + PIECE_WAYS * (hash >> (64 - KEY252_SETS_LOG2));
 }
 
+/* Makes an empty table of keys up to 24 bytes alone, with so many lines of each kind, of zeros: 64 bytes each. */
+static inline void piece_lines_open(PieceTable *t, void *memory, int key8_log2, int key24_log2) {
+    t->key8 = memory;
+    t->key24 = t->key8 + ((size_t)8 << key8_log2);
+    t->key8_shift = 64 - key8_log2;
+    t->key24_shift = 64 - key24_log2;
+    t->writable = 1;
+}
+
 /* Makes an empty table of PIECE_TABLE_BYTES of zeros. */
 #define PIECE_TABLE_BYTES ((64u << KEY8_LINES_LOG2) + (64u << KEY24_LINES_LOG2) + (PIECE_WAYS * sizeof(Key62) << KEY62_SETS_LOG2) + \
                            (PIECE_WAYS * sizeof(Key252) << KEY252_SETS_LOG2) + 4 * (RING + RING_STEP))
 static inline void piece_table_open(PieceTable *t, void *memory) {
-    t->key24 = memory;
-    t->key8 = t->key24 + (8 << KEY24_LINES_LOG2);
-    t->key62 = (uint8_t *)(t->key8 + (8 << KEY8_LINES_LOG2));
+    piece_lines_open(t, memory, KEY8_LINES_LOG2, KEY24_LINES_LOG2);
+    t->key62 = (uint8_t *)(t->key24 + (8 << KEY24_LINES_LOG2));
     t->key252 = t->key62 + (PIECE_WAYS * sizeof(Key62) << KEY62_SETS_LOG2);
     t->ring = (uint32_t *)(t->key252 + (PIECE_WAYS * sizeof(Key252) << KEY252_SETS_LOG2));
-    t->key8_shift = 64 - KEY8_LINES_LOG2;
-    t->key24_shift = 64 - KEY24_LINES_LOG2;
-    t->writable = 1;
-}
-
-/* Makes an empty table of keys up to 24 bytes alone, with `1 << lines_log2` lines of each kind, of zeros: 128 bytes each. */
-static inline void piece_lines_open(PieceTable *t, void *memory, int lines_log2) {
-    t->key8 = memory;
-    t->key24 = t->key8 + ((size_t)8 << lines_log2);
-    t->key8_shift = t->key24_shift = 64 - lines_log2;
-    t->writable = 1;
 }
 
 static inline void key8_insert(const PieceTable *t, uint64_t key, uint64_t value) {
     uint64_t *line = key8_line(t, key);
     for (int step = 0; step < PIECE_STEPS; step++) {
-        if ((line[0] == key) | (line[1] == key) | (line[2] == key) | (line[3] == key))
-            for (int i = 0; i < 4; i++)
-                if (line[i] == key && line[4 + i]) { /* the same key with another length (zero bytes), or too old */
-                    line[4 + i] = value;
-                    return;
-                }
+        for (int i = 0; i < 4; i++)
+            if (line[i] == key && line[4 + i]) { /* the same key: a copy, of another length (zero bytes), or too old */
+                line[4 + i] = value;
+                return;
+            }
         uint64_t last_key = line[3], last_value = line[7];
         for (int i = 3; i > 0; i--) {
             line[i] = line[i - 1];
@@ -210,6 +204,19 @@ static inline void key8_insert(const PieceTable *t, uint64_t key, uint64_t value
         value = last_value;
         line = line == key8_line(t, key) ? key8_second(t, key) : key8_line(t, key);
     }
+}
+
+/* The value of a piece in its second line, or 0. A short one goes back to its first line. Its copy stays: where the other
+ * drops out again, it takes its place. */
+static inline uint64_t piece_value(const PieceTable *t, const uint64_t *line, const uint8_t *text, uint32_t length) {
+    uint64_t key[3], value;
+    key_of(text, length, key);
+    value = length <= WORD ? key8_value(line, key[0]) : key24_value(line, key[0], key[1], key[2]);
+    if (piece_wrong(t, value, length))
+        return 0;
+    if (length <= WORD && t->writable)
+        key8_insert(t, key[0], value);
+    return value;
 }
 
 static inline void key24_insert(const PieceTable *t, uint64_t *key, uint64_t value) {
@@ -340,7 +347,7 @@ static inline int64_t piece_find_long(const PieceTable *t, uint64_t hash, const 
     return 0;
 }
 
-/* The pass over a short text: its limits, and its ids by the shortest way. Nothing is written to the table. */
+/* The pass over a short text: its limits, and its ids by the shortest way. */
 enum {
     PROBE_MISSED = -1,
     SHORT_TEXT = 2048, /* most bytes of a text */

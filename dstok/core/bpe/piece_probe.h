@@ -29,14 +29,6 @@ static inline int probe_wrong(const PieceTable *t, const uint32_t *starts, size_
     return count;
 }
 
-/* Whether four values are the pieces', as far as one can tell without the ring, or while none of its ids are too `old`. */
-static inline int probe_four_fit(const uint64_t *values, const uint32_t *starts, uint64_t old) {
-    int fit = 1;
-    for (int i = 0; i < 4; i++)
-        fit &= (values[i] & 0xFF) - 4 * (uint64_t)(starts[i + 1] - starts[i]) - old < 4 - old;
-    return fit;
-}
-
 /* The values of all pieces of a chunk, and the list of the missing ones. `starts` has pieces + 1, and eight more, which
  * are the same afterwards; eight more values may be written. */
 static int probe_portable(const PieceTable *t, const uint8_t *text, uint32_t *starts, int pieces, uint64_t *values,
@@ -76,10 +68,15 @@ static int probe_portable(const PieceTable *t, const uint8_t *text, uint32_t *st
         for (size_t j = 0; j < longs; j++)
             to[longer[j]] = key24_value(long_lines[j], long_keys[j][0], long_keys[j][1], long_keys[j][2]);
     }
-    int count = 0, old = t->head > RING_SAFE;
-    for (size_t i = 0, end = (size_t)pieces; i < end; i += 4)
-        if (__builtin_expect(!probe_four_fit(values + i, starts + i, (uint64_t)old), 0))
+    int count = 0;
+    uint64_t old = t->head > RING_SAFE; /* whether ids in the ring may be too old */
+    for (size_t i = 0, end = (size_t)pieces; i < end; i += 4) {
+        int fit = 1;
+        for (size_t j = i; j < i + 4; j++)
+            fit &= (values[j] & 0xFF) - 4 * (uint64_t)(starts[j + 1] - starts[j]) - old < 4 - old;
+        if (__builtin_expect(!fit, 0))
             count = probe_wrong(t, starts, i, i + 4 < end ? i + 4 : end, values, missed, count);
+    }
     return count;
 }
 
@@ -126,7 +123,7 @@ static int emit_portable(const uint64_t *values, int at, int pieces, uint32_t **
 /* A few pieces, one after the other. The loops above take 90 instructions before the first piece, and avoid branches on a
  * key's length; for few pieces the processor predicts most of these. */
 
-/* Writes the ids of a piece whose value in its first line holds no ids; returns their end, or NULL if it finds none. */
+/* Writes the ids of a piece whose value in its first line holds no ids; returns their end, or NULL if memory is out. */
 __attribute__((noinline))
 static uint32_t *few_others(const PieceTable *t, const uint8_t *text, uint32_t length, uint64_t value, uint32_t *out) {
     if (piece_wrong(t, value, length)) {
@@ -134,7 +131,7 @@ static uint32_t *few_others(const PieceTable *t, const uint8_t *text, uint32_t l
         value = line ? piece_value(t, line, text, length) : 0;
     }
     if (!value)
-        return NULL;
+        return t->merge(t->run, text, length, out);
     return value & 3 ? piece_unpack(value, out) : piece_from_ring(t, value, out);
 }
 

@@ -240,6 +240,7 @@ static int emit_avx2(const uint64_t *values, int at, int pieces, uint32_t **out)
         if (!count || !second)
             break;
         __m256i ids = emit_two_avx2(_mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)v)));
+        __builtin_prefetch(o + 512, 1); /* the processor does not fetch the next page by itself */
         _mm_storeu_si128((__m128i *)o, _mm256_castsi256_si128(ids));
         o += count;
         _mm_storeu_si128((__m128i *)o, _mm256_extracti128_si256(ids, 1));

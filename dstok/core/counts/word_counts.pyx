@@ -117,7 +117,7 @@ cdef class Tally(Sink):
         self.places_log2 = FIRST_LOG2
         self.places = <uint64_t *>huge_zeroed(sizeof(uint64_t) << FIRST_LOG2)
         self.ends = <int64_t *>calloc(1, sizeof(int64_t))
-        piece_lines_open(&self.near, self.lines, NEAR_LOG2)
+        piece_lines_open(&self.near, self.lines, NEAR_LOG2, NEAR_LOG2)
         if self.lines == NULL or self.places == NULL or self.ends == NULL:
             raise MemoryError
         self.seed = int.from_bytes(os.urandom(8), "little")

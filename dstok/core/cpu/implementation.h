@@ -53,16 +53,6 @@ typedef void (*GridRunFunction)(const KernelTables *t, const uint8_t *p, uint32_
  * 0: see `grid_only_by`. */
 typedef int (*GridOnlyFunction)(const KernelTables *t, const uint8_t *p, int size, uint64_t *ends);
 
-/* Writes the starts of the pieces that end so, and the end of the last one; returns their number. */
-static inline int starts_of_ends(const uint64_t *ends, int whole, uint32_t *starts) {
-    int pieces = 0;
-    starts[0] = 0;
-    for (int block = 0; block < 2; block++)
-        for (uint64_t left = ends[block]; left; left &= left - 1)
-            starts[++pieces] = (uint32_t)(block * whole + __builtin_ctzll(left));
-    return pieces;
-}
-
 /* The mask kernel for a set of rules. */
 typedef struct {
     GridRunFunction run;
@@ -83,7 +73,7 @@ struct Implementation {
                  uint32_t *missed);
 
     /* Writes the ids of a few pieces, whose ends are bits of two blocks, the first of `whole` bytes; returns their number,
-     * or PROBE_MISSED: see bpe/piece_probe.h. */
+     * or PROBE_MISSED if memory is out: see bpe/piece_probe.h. */
     int (*few)(const PieceTable *t, const uint8_t *text, const uint64_t *ends, int whole, uint32_t *out);
 
     /* Writes the ids of the values from `at` on, as long as values hold their ids; returns the place where it stops. */

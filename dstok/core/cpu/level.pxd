@@ -34,10 +34,13 @@ cdef extern from "cpu/implementation.h":
         uint32_t *ends
         uint32_t at
         int pieces, anchor
+    ctypedef uint32_t *(*PieceMerge)(void *run, const uint8_t *piece, uint32_t length, uint32_t *out) noexcept nogil
     ctypedef struct PieceTable:
         uint64_t *key8
         uint64_t *key24
         int writable
+        PieceMerge merge
+        void *run
     ctypedef struct PairTable:
         const uint64_t *slots
         const uint16_t *seeds
@@ -62,7 +65,6 @@ cdef extern from "cpu/implementation.h":
         const KernelTables *t, const uint8_t *p, uint32_t stop, bint final, int full, GridRun *run) noexcept nogil
     ctypedef int (*GridOnlyFunction)(
         const KernelTables *t, const uint8_t *p, int size, uint64_t *ends) noexcept nogil
-    int starts_of_ends(const uint64_t *ends, int whole, uint32_t *starts) noexcept nogil
     ctypedef struct GridFunctions:
         GridRunFunction run
         GridOnlyFunction only

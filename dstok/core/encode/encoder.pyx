@@ -18,7 +18,7 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from dstok.core.bpe.merge cimport piece_emit
-from dstok.core.cpu.level cimport PAD, FirstBytes, starts_of_ends
+from dstok.core.cpu.level cimport PAD, FirstBytes
 from dstok.core.encode.memory cimport (
     LARGE, array_of, array_with, late_object, late_put, numpy_, put_ids, spans_of,
 )
@@ -141,19 +141,15 @@ cdef inline bint copy_padded(uint8_t *out, const uint8_t *data, Py_ssize_t size,
 cdef int ids_of_utf8(Finder finder, IdSink run, const uint8_t *text, int length, uint32_t *out) noexcept:
     """Do what `ids_of_storage` does, for UTF-8 without added tokens. Many pieces take the loops for chunks."""
     cdef uint64_t ends[2]
-    cdef int whole = 0, count, pieces
+    cdef int whole = 0, pieces
     ends[1] = 0
     if length < TWO_BLOCKS and not finder.apart:
         whole = finder.only_grid(&finder.kernel, text, length, ends)
     if whole:
-        count = finder.level.few(&run.table, text, ends, whole, out)
-        if count != GENERAL:
-            return count
-        pieces = starts_of_ends(ends, whole, run.chunk.starts)
-    else:
-        pieces = finder.starts_of(text, length, run.chunk.starts)
-        if pieces < 0:
-            return GENERAL
+        return finder.level.few(&run.table, text, ends, whole, out)
+    pieces = finder.starts_of(text, length, run.chunk.starts)
+    if pieces < 0:
+        return GENERAL
     run.chunk.pieces = pieces
     run.set_fault(FINE)
     if not run.find_values(text):

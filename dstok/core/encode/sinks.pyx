@@ -26,7 +26,7 @@ from dstok.core.bpe.merge cimport (
     piece_insert, piece_pack, piece_second, piece_value, scratch_free, start_symbols, strips_clear, strips_ids,
     strips_next, strips_take,
 )
-from dstok.core.cpu.level cimport CHUNK_ROOM, Strips, chosen
+from dstok.core.cpu.level cimport CHUNK_ROOM, PieceMerge, Strips, chosen
 from dstok.core.split.finder cimport FINE, OUT_OF_MEMORY, Chunk, open_pages
 from dstok.core.text.utf8 cimport characters_within
 
@@ -188,6 +188,7 @@ cdef class IdSink(Run):
     def __cinit__(self, BPE bpe not None, PieceMemory memory not None, bint writable):
         self.bpe, self.level, self._keep = bpe, chosen(), memory
         self.table, self.table.writable = memory.table, writable
+        self.table.merge, self.table.run = <PieceMerge>merge_alone, <void *>self
         self.in_strips = self.level.merge_strips != NULL and bpe.lost is None and not bpe.ends_words
 
     def __dealloc__(self):
@@ -406,6 +407,15 @@ cdef void miss(IdSink run, const uint8_t *text, uint32_t index) noexcept nogil:
         keep(run, text, index, ids, found)
     elif found == 0:
         to_side(run, index, ids, found)
+
+
+cdef uint32_t *merge_alone(IdSink run, const uint8_t *piece, uint32_t length, uint32_t *out) noexcept nogil:
+    """Write the ids of a piece that the table does not hold; return their end, or NULL if memory is out."""
+    run.chunk.starts[0], run.chunk.starts[1], run.side_used = 0, length, 0
+    run.set_fault(FINE)
+    miss(run, piece, 0)
+    return NULL if run.fault.status != FINE else piece_emit(
+        run.level, &run.table, run.side, run.values, 0, 1, out)
 
 
 cdef void to_side(IdSink run, uint32_t index, const uint32_t *ids, Py_ssize_t found) noexcept nogil:
