@@ -137,9 +137,10 @@ static uint32_t *few_others(const PieceTable *t, const uint8_t *text, uint32_t l
 
 /* Makes the function of a level by its steps: they look up a short key and a long key, take the value out of what is
  * `Found`, and write its ids as `piece_unpack` does. All lines are fetched first: while the processor waits for one of
- * them, it reads only some seven pieces ahead. */
+ * them, it reads only some seven pieces ahead. So are the ints, which a list would wait for. */
 #define PROBE_FEW(name, target, Found, low, of_short, of_long, value_of, unpack) \
-    target static int name(const PieceTable *t, const uint8_t *text, const uint64_t *ends, int whole, uint32_t *out) { \
+    target static int name(const PieceTable *t, const uint8_t *text, const uint64_t *ends, int whole, const char *ints, \
+                           uint32_t *out) { \
         const PieceTable table = *t; /* the compiler need not read it back after each store */ \
         const uint64_t *lines[FEW]; \
         uint64_t keys[FEW][3]; \
@@ -170,6 +171,8 @@ static uint32_t *few_others(const PieceTable *t, const uint8_t *text, uint32_t l
             /* Is the value of this length, and has it ids? */ \
             if (__builtin_expect((value & 0xFF) - 4 * (uint64_t)lengths[i] - 1 < 3, 1)) { \
                 unpack(found, end); \
+                if (ints) \
+                    __builtin_prefetch(ints + INT_BYTES * (value >> 8 & ((1 << VALUE_ID_BITS) - 1))); \
                 end += value & 3; \
             } else if (!(end = few_others(t, text, lengths[i], value, end))) { \
                 return PROBE_MISSED; \

@@ -73,7 +73,8 @@ cdef extern from "cpu/implementation.h":
         int vectors
         const GridFunctions *grid
         int (*few)(
-            const PieceTable *t, const uint8_t *text, const uint64_t *ends, int whole, uint32_t *out) noexcept nogil
+            const PieceTable *t, const uint8_t *text, const uint64_t *ends, int whole, const char *ints, uint32_t *out
+        ) noexcept nogil
         int (*probe)(
             const PieceTable *t, const uint8_t *text, uint32_t *starts, int pieces, uint64_t *values,
             uint32_t *missed) noexcept nogil

@@ -315,7 +315,7 @@ cdef class Batch:
         cdef const uint32_t *ids = part.block if part.home else self.own.out.ids.data + part.at
         cdef Py_ssize_t i
         for i in range(part.first, part.last):
-            row = ints_list(ids, self.counts[i], self.encoder.size, False)
+            row = ints_list(ids, self.counts[i], self.encoder.size)
             PyObject_GC_UnTrack(<PyObject *>row)
             rows[i] = row
             ids += self.counts[i]

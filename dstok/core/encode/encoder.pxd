@@ -12,7 +12,7 @@ from dstok.core.text.normalize cimport Normalizer
 from dstok.core.text.utf8 cimport Source
 
 cdef extern from "encode/ints.h":
-    list ints_list(const uint32_t *ids, Py_ssize_t count, Py_ssize_t size, bint soon)
+    list ints_list(const uint32_t *ids, Py_ssize_t count, Py_ssize_t size)
 
 ctypedef object (*Result)(Encoder encoder, Run run)  # what a call gives of its run
 

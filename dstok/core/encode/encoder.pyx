@@ -50,6 +50,7 @@ cdef extern from "Python.h":
 
 cdef extern from "encode/ints.h":
     Py_ssize_t ints_most
+    const char *ints_below(Py_ssize_t size) noexcept
 
 cdef extern from "encode/entry.h":
     int entry_open(int i, type, const char *name, object (*alone)(object, object)) except -1
@@ -76,15 +77,22 @@ SHARED_INTS = ints_most      # lists share the ints of lower ids
 
 def list_of_ids(const uint32_t[::1] ids not None, Py_ssize_t size) -> list[int]:
     """Make a list of ids, one or more, below `size`. For tests."""
-    return ints_list(&ids[0], ids.shape[0], size, True)
+    return ints_list(&ids[0], ids.shape[0], size)
 
 
 # Short texts.
 
-cdef inline int short_ids(Encoder encoder, object text, Policy policy, uint32_t *out) noexcept:
-    # Writes the ids of any text; returns their number, or GENERAL.
-    cdef int kind
-    cdef Py_ssize_t length
+cdef int short_ids(Encoder encoder, object text, Policy policy, const char *ints, uint32_t *out) noexcept:
+    """Write the ids of any text; return their number, or `GENERAL`. `ints`: those of a list to be made, or NULL."""
+    cdef uint8_t utf8[SHORT_TEXT + ROOM + PAD]
+    cdef uint8_t units[SHORT_TEXT + ROOM]
+    cdef Source source
+    cdef Policy used = policy if policy.quick is None else policy.quick
+    cdef const uint8_t *data
+    cdef PyObject *first
+    cdef Py_ssize_t length, more, unit = 0
+    cdef int count, kind
+    cdef bint begins = True  # whether an added token may begin in the text
     if not encoder.serves or not PyUnicode_CheckExact(text) or not PyUnicode_IS_COMPACT(text):
         return GENERAL
     length = PyUnicode_GET_LENGTH(text)
@@ -93,37 +101,29 @@ cdef inline int short_ids(Encoder encoder, object text, Policy policy, uint32_t 
     kind = 0 if PyUnicode_IS_ASCII(text) else PyUnicode_KIND(text)
     if length * min(kind + 1, 4) > SHORT_TEXT or kind and encoder.normalizer is not None:  # the most bytes
         return GENERAL
-    return ids_of_storage(encoder, <const uint8_t *>PyUnicode_DATA(text), kind, length, policy, out)
-
-
-cdef int ids_of_storage(
-    Encoder encoder, const uint8_t *data, int kind, Py_ssize_t length, Policy policy, uint32_t *out
-) noexcept:
-    """Write the ids of a short text in the storage of a `str`; return their number, or `GENERAL`."""
-    cdef uint8_t text[SHORT_TEXT + ROOM + PAD]
-    cdef Policy used = policy if policy.quick is None else policy.quick
-    cdef PyObject *first
-    cdef int count
-    cdef bint begins = True  # whether an added token may begin in the text
+    data = <const uint8_t *>PyUnicode_DATA(text)
     if kind:
-        length = short_utf8(data, kind, length, text, &used.firsts)
-        if length < 0:
+        more = -length & (STEP - 1)  # units of zeros fill up the last step, so that none are transcoded one by one
+        source = Source(&units[0], length + more, kind, False)
+        copy_padded(units, data, length * kind, &used.firsts)
+        length = transcode(&source, &unit, utf8, SHORT_TEXT + ROOM, False, used.firsts.level) - more
+        if length < 0:  # a lone surrogate
             return GENERAL
-        memset(text + length, 0, 4 * STEP)
+        memset(utf8 + length, 0, 4 * STEP)
     elif encoder.normalizer is not None and puts_space(encoder.normalizer.prefix, data, length):
-        text[0] = 0x20
-        copy_padded(text + 1, data, length, &used.firsts)
+        utf8[0] = 0x20
+        copy_padded(utf8 + 1, data, length, &used.firsts)
         length += 1
         if length > SHORT_TEXT:
             return GENERAL
     else:
-        begins = copy_padded(text, data, length, &used.firsts)
-    if begins and not used.idle(text, length):
+        begins = copy_padded(utf8, data, length, &used.firsts)
+    if begins and not used.idle(utf8, length):
         return GENERAL
     first = encoder.pool.take_first()
     if first == NULL:
         return GENERAL
-    count = ids_of_utf8(encoder.finder, <IdSink>first, text, <int>length, out)
+    count = utf8_ids(encoder.finder, <IdSink>first, utf8, <int>length, ints, out)
     encoder.pool.give_first()
     return count
 
@@ -138,16 +138,16 @@ cdef inline bint copy_padded(uint8_t *out, const uint8_t *data, Py_ssize_t size,
     return True
 
 
-cdef int ids_of_utf8(Finder finder, IdSink run, const uint8_t *text, int length, uint32_t *out) noexcept:
-    """Do what `ids_of_storage` does, for UTF-8 without added tokens. Many pieces take the loops for chunks."""
+cdef int utf8_ids(Finder finder, IdSink run, const uint8_t *text, int size, const char *ints, uint32_t *out) noexcept:
+    """Do what `short_ids` does, for UTF-8 without added tokens. Many pieces take the loops for chunks."""
     cdef uint64_t ends[2]
     cdef int whole = 0, pieces
     ends[1] = 0
-    if length < TWO_BLOCKS and not finder.apart:
-        whole = finder.only_grid(&finder.kernel, text, length, ends)
+    if size < TWO_BLOCKS and not finder.apart:
+        whole = finder.only_grid(&finder.kernel, text, size, ends)
     if whole:
-        return finder.level.few(&run.table, text, ends, whole, out)
-    pieces = finder.starts_of(text, length, run.chunk.starts)
+        return finder.level.few(&run.table, text, ends, whole, ints, out)
+    pieces = finder.starts_of(text, size, run.chunk.starts)
     if pieces < 0:
         return GENERAL
     run.chunk.pieces = pieces
@@ -157,25 +157,10 @@ cdef int ids_of_utf8(Finder finder, IdSink run, const uint8_t *text, int length,
     return <int>(piece_emit(finder.level, &run.table, run.side, run.values, 0, pieces, out) - out)
 
 
-cdef inline Py_ssize_t short_utf8(
-    const uint8_t *data, int kind, Py_ssize_t length, uint8_t *text, const FirstBytes *firsts
-) noexcept:
-    """Transcode a short text; return the number of bytes, or -1 at a lone surrogate.
-
-    Zeros fill up the last step of the units, so that none are left to be transcoded one by one.
-    """
-    cdef uint8_t units[SHORT_TEXT + ROOM]
-    cdef Py_ssize_t unit = 0, more = -length & (STEP - 1), written
-    cdef Source source = Source(&units[0], length + more, kind, False)
-    copy_padded(units, data, length * kind, firsts)
-    written = transcode(&source, &unit, text, SHORT_TEXT + ROOM, False, firsts.level)
-    return written if written < 0 else written - more
-
-
 # The results that calls take from a run.
 
 cdef object as_list(Encoder encoder, Run run):
-    return ints_list(run.out.ids.data, run.out.ids.count, encoder.size, True)
+    return ints_list(run.out.ids.data, run.out.ids.count, encoder.size)
 
 
 cdef object as_array(Encoder encoder, Run run):
@@ -387,21 +372,21 @@ cdef class Encoder:
     cpdef list encode(self, text, Policy policy, bint replace):
         """Return the ids of `text` as a list."""
         cdef uint32_t ids[SHORT_IDS]
-        cdef int count = short_ids(self, text, policy, ids)
+        cdef int count = short_ids(self, text, policy, ints_below(self.size), ids)
         if count != GENERAL:
-            return ints_list(ids, count, self.size, True)
+            return ints_list(ids, count, self.size)
         return self.run_text(text, policy, replace, IDS, as_list)
 
     cpdef object encode_array(self, text, Policy policy, bint replace):
         """Return the ids of `text` as uint32[n]."""
         cdef uint32_t ids[SHORT_IDS]
-        cdef int count = short_ids(self, text, policy, ids)
+        cdef int count = short_ids(self, text, policy, NULL, ids)
         return self.run_text(text, policy, replace, IDS, as_array) if count == GENERAL else array_with(ids, count)
 
     cpdef Py_ssize_t count(self, text, Policy policy, bint replace) except -1:
         """Return the number of ids of `text`."""
         cdef uint32_t ids[SHORT_IDS]
-        cdef int count = short_ids(self, text, policy, ids)
+        cdef int count = short_ids(self, text, policy, NULL, ids)
         if count != GENERAL:
             return count
         return self.run_text(text, policy, replace, 0, as_total)
@@ -469,8 +454,8 @@ cdef class Encoder:
     def short(self, str text not None, Policy policy not None) -> list[int] | None:
         """Return the ids of `text` by the pass over short texts, or None if that cannot settle it. For tests."""
         cdef uint32_t ids[SHORT_IDS]
-        cdef int count = short_ids(self, text, policy, ids)
-        return None if count == GENERAL else ints_list(ids, count, self.size, True)
+        cdef int count = short_ids(self, text, policy, NULL, ids)
+        return None if count == GENERAL else ints_list(ids, count, self.size)
 
     def encode_part(
         self, const uint8_t[::1] text not None, Py_ssize_t at, Policy policy not None, tuple state, bint final,

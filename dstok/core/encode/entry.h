@@ -19,7 +19,7 @@ static struct {
 static inline PyObject *entry(int i, PyObject *self, PyObject *const *values, Py_ssize_t count, PyObject *names) {
     if (__builtin_expect(count != 1 || names != NULL, 0))
         return entries[i].full(self, values, count, names);
-    for (int at = 64; at <= 256; at += 64)
+    for (int at = 64; at <= 512; at += 64)
         __builtin_prefetch((const char *)values[0] + at);
     return entries[i].alone(self, values[0]);
 }

@@ -110,40 +110,44 @@ static __attribute__((noinline)) PyObject *ints_new_list(const uint32_t *ids, Py
     return list;
 }
 
-static inline void ints_put_few(PyObject **items, const uint32_t *ids, Py_ssize_t count, int soon) {
+/* The ints of all ids below `size`, or NULL while some are missing. */
+static inline const char *ints_below(Py_ssize_t size) {
+    return size > __atomic_load_n(&ints_made, __ATOMIC_ACQUIRE) ? NULL : (const char *)ints;
+}
+
+static inline void ints_put_few(PyObject **items, const uint32_t *ids, Py_ssize_t count) {
     for (Py_ssize_t i = 0; i < count; i++) {
         items[i] = (PyObject *)(ints + ids[i]);
-        if (soon)
-            __builtin_prefetch(items[i], PY_VERSION_HEX < 0x030C0000);
+        __builtin_prefetch(items[i], PY_VERSION_HEX < 0x030C0000);
     }
 }
 
 /* Four at a time; the last four overlap those before. A loop for the rest would cost a mispredicted branch a list.
- * `soon`: the list will soon be read or freed, so its ints are fetched. In 3.11 freeing a list writes to each of them. */
-static inline void ints_put(PyObject **items, const uint32_t *ids, Py_ssize_t count, int soon) {
+ * All ints are fetched, for whoever reads or frees the list. In 3.11 freeing it writes to each of them. */
+static inline void ints_put(PyObject **items, const uint32_t *ids, Py_ssize_t count) {
     if (count < 4) {
-        ints_put_few(items, ids, count, soon);
+        ints_put_few(items, ids, count);
         return;
     }
     for (Py_ssize_t i = 0; i < count - 4; i += 4)
-        ints_put_few(items + i, ids + i, 4, soon);
-    ints_put_few(items + count - 4, ids + count - 4, 4, soon);
+        ints_put_few(items + i, ids + i, 4);
+    ints_put_few(items + count - 4, ids + count - 4, 4);
 }
 
 /* The list of ids below `size`. The items come first, so that their ints are fetched while the list is made; PyList_New
  * would write zeros there. */
-static inline PyObject *ints_list(const uint32_t *ids, Py_ssize_t count, Py_ssize_t size, int soon) {
-    if (__builtin_expect(size > __atomic_load_n(&ints_made, __ATOMIC_ACQUIRE), 0))
+static inline PyObject *ints_list(const uint32_t *ids, Py_ssize_t count, Py_ssize_t size) {
+    if (__builtin_expect(!ints_below(size), 0))
         return ints_new_list(ids, count, size);
 #ifdef Py_GIL_DISABLED
     PyObject *list = PyList_New(count);
     if (list != NULL)
-        ints_put(((PyListObject *)list)->ob_item, ids, count, soon);
+        ints_put(((PyListObject *)list)->ob_item, ids, count);
 #else
     PyObject **items = count ? PyMem_New(PyObject *, count) : NULL;
     if (items == NULL && count)
         return PyErr_NoMemory();
-    ints_put(items, ids, count, soon);
+    ints_put(items, ids, count);
     PyObject *list = PyList_New(0);
     if (list == NULL) {
         PyMem_Free(items);
