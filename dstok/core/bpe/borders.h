@@ -40,10 +40,9 @@ typedef struct Borders {
     uint64_t *after, *before; /* the signatures by token */
     Spine *spines;
     uint8_t joined[0x10000]; /* by pair of bytes: whether they stand side by side in a token */
-    uint32_t early[0x10000]; /* by pair of bytes: ~ the rank of their merge; 0: there is none */
-    uint32_t taken[2][SHORT]; /* by number of spaces, and of tabs: the same of the merge that takes the last one */
     KernelTables words; /* of the rules that cut long pieces, and their kernel */
     GridRunFunction cut;
+    int apart; /* whether no merge crosses a border of ASCII words but after a newline */
     uint8_t flags[0x10000 + 4], page[256];
     uint16_t numbers[0x1100];
 } Borders;
@@ -105,8 +104,6 @@ static inline Borders *borders_new(const PairTable *pairs, const StartTable *sta
         uint32_t token = pair_merged(pairs, rank);
         uint32_t left = t->spines[token].left, right = t->spines[token].right;
         uint64_t bit = 1ull << bits[right];
-        if (starts[token + 1] - starts[token] == 2)
-            t->early[border_two(blob + starts[token] + 1)] = ~rank;
         t->after[token] = t->after[right];
         t->before[right] |= bit; /* of equal ranks the merge across is further left */
         t->before[token] = t->before[left];

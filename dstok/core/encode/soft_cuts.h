@@ -1,9 +1,9 @@
 /* Soft cuts: long pieces cut into words by rules that know nothing of the model's pattern.
  *
  * In: the starts of pieces. Out: the starts of words: those of the pieces, and those that the rules find in the same
- * text; a word has about MIDDLE bytes at most, or it is a run of one byte, of KEY252_MAX at most. Invariant: any cuts are
- * right, since each border between words is checked (bpe/borders.h). The rules are V3's for every vocabulary, but for
- * numbers, which stay whole: they cut the piece "to be, or 1984" into "to", " be", ",", " or" and " 1984". */
+ * text (`soft_block`); a word has about MIDDLE bytes at most, or it is a run of one byte, of KEY252_MAX at most. Invariant:
+ * any cuts are right, since each border between words is checked (bpe/borders.h), unless no merge can cross it. The rules are
+ * the same for every vocabulary. They cut the piece "to be, or 1984" into "to", " be", ",", " or" and " 1984". */
 #ifndef DSTOK_SOFT_CUTS_H
 #define DSTOK_SOFT_CUTS_H
 
@@ -25,19 +25,18 @@ static inline void soft_open(Borders *t, const Implementation *level) {
     t->words.flags = t->flags;
     t->words.pages = t->page;
     t->words.page_numbers = t->numbers;
-    for (int i = 0; i < 2 * SHORT; i++) {
-        uint32_t ids[SHORT], size = i % SHORT + 1, last;
-        for (uint32_t k = 0; k < size; k++)
-            ids[k] = t->start->bytes[i < SHORT ? ' ' : '\t'];
-        last = ids[merge_short(t->pairs, ids, (int)size) - 1];
-        for (; t->spines[last].built; last = t->spines[last].right)
-            t->taken[i / SHORT][size - 1] = -t->spines[last].built;
-    }
     kernel_open(&t->words, RULES_SOFT, &kind, 1);
+    t->apart = 1;
+    for (int i = 0; i < 1 << 14; i++) {
+        uint8_t a = t->words.ascii[i & 127], b = t->words.ascii[i >> 7];
+        int inside = a & b || a & (A_BLANK | A_NEWLINE) || (a & A_PUNCT && b & (A_LETTER | A_NEWLINE));
+        t->apart &= inside || !t->joined[(i & 127) | i >> 7 << 8];
+    }
     t->cut = level->grid[RULES_SOFT].run;
 }
 
 typedef uint32_t Four __attribute__((vector_size(16), aligned(4), may_alias));
+typedef uint64_t Two __attribute__((vector_size(16)));
 
 /* Words of a chunk: their starts, and the end of the last one; the numbers of those whose border with the word before may
  * not hold. */
@@ -47,77 +46,67 @@ typedef struct {
     int count, asks;
 } SoftWords;
 
-/* Cuts words that have no key in the piece table, but for runs, whose bytes are equal but for the first and the last. */
-static inline void soft_shorten(const uint8_t *text, SoftWords *w) {
+/* Cuts words that have no key in the piece table, but for runs, whose bytes are equal but for the first and the last. The
+ * cut is after many blanks, or so that all but the rest has a key; or some bytes before, where two of them merge later. */
+static inline void soft_shorten(const Borders *t, const uint8_t *text, SoftWords *w) {
     for (int i = 0; i < w->count; i++) {
-        uint32_t *start = w->starts + i, cut = *start + MIDDLE;
-        Four one = MIDDLE - (*(Four *)(start + 1) - *(Four *)start);
-        Four all = one | (MIDDLE - (*(Four *)(start + 5) - *(Four *)(start + 4)));
-        int calm = !((all[0] | all[1] | all[2] | all[3]) >> 31); /* none of eight words is long */
-        i += calm ? 7 : 0;
-        if (calm || start[1] <= cut || (start[1] - *start <= KEY252_MAX &&
-                                        !memcmp(text + *start + 1, text + *start + 2, start[1] - *start - 3)))
+        uint32_t *start = w->starts + i;
+        Two long_ones = (Two)((MIDDLE - (*(Four *)(start + 1) - *(Four *)start)) |
+                              (MIDDLE - (*(Four *)(start + 5) - *(Four *)(start + 4))));
+        if (!((long_ones[0] | long_ones[1]) & 0x8000000080000000)) { /* none of eight words is long */
+            i += 7;
             continue;
+        }
+        while (start[1] - start[0] <= MIDDLE && ++i < w->count)
+            start++;
+        if (i == w->count)
+            break;
+        uint32_t end = start[1], cut = *start + MIDDLE, run = *start + 2, at = (uint32_t)w->asks;
+        if (end - *start <= KEY252_MAX && !memcmp(text + *start + 1, text + *start + 2, end - *start - 3))
+            continue;
+        while (run < cut && text[run] == text[*start + 1])
+            run++;
+        uint32_t tries = run < cut ? 4 : 0, late = 0;
+        cut = run > *start + 4 ? run : cut;
+        for (uint32_t place = cut, last = cut - tries; place > last; place--) {
+            uint32_t rank = pair_rank(t->pairs, t->start->bytes[text[place - 1]], t->start->bytes[text[place]]);
+            cut = rank > late ? place : cut;
+            late = rank > late ? rank : late;
+        }
         while ((text[cut] & 0xC0) == 0x80)
             cut--;
         memmove(start + 2, start + 1, (size_t)(w->count++ - i) * sizeof(*start));
         start[1] = cut;
+        for (w->asks++; at && w->asked[at - 1] > i; at--)
+            w->asked[at] = w->asked[at - 1] + 1;
+        w->asked[at] = (uint16_t)(i + 1);
     }
 }
 
-/* Lists the words whose border with the word before may be crossed by a merge, unless it is that of a piece (`hard`, a bit
- * for each place from `origin` on). Moves such a border by one where that is likely to make it hold: the last of some
- * blanks leads a word, but those before may take it first; the "((" of "((x" is a word, but "(x" may merge first. */
-static inline void soft_list(const Borders *t, const uint8_t *text, const uint64_t *hard, uint32_t origin, int first,
-                             SoftWords *w) {
-    uint32_t *starts = w->starts;
-    uint16_t joined[CHUNK_ROOM];
-    int64_t size = first;
-    joined[0] = w->asks = 0;
-    for (int i = 1; i < w->count; i++) {
-        joined[size] = (uint16_t)i;
-        size += border_joined(t, text + starts[i]);
-    }
-    for (int i = 0; i < size; i++) {
-        uint32_t start = starts[joined[i]];
-        w->asked[w->asks] = joined[i];
-        w->asks += ~hard[(start - origin) >> 6] >> (start & 63) & 1;
-    }
-    for (int i = first; i < w->asks; i++) {
-        uint32_t *start = starts + w->asked[i], length = start[0] - start[-1], two = border_two(text + *start);
-        if (two == 0x2020 || two == 0x0909)
-            *start += length < SHORT && start[0] + 1 < start[1] &&
-                      t->taken[two == 0x0909][length] >= t->early[(two & 0xFF) | text[*start + 1] << 8];
-        else
-            *start -= length > 1 && t->early[two] > t->early[border_two(text + *start - 1)];
-    }
-}
-
-/* Finds up to CHUNK words from `at` on. `hard` has the starts of pieces from that one on that has `at`; the last piece
- * ends at `end`. */
+/* Finds up to CHUNK words from `at` on, and lists those whose border with the word before may be crossed by a merge, unless
+ * it is that of a piece. `hard` has the starts of pieces from that one on that has `at`; the last piece ends at `end`. */
 static inline void soft_words(const Borders *t, const uint8_t *text, const uint32_t *hard, uint32_t at, uint32_t end,
                               SoftWords *w) {
     uint64_t bits[WINDOW / 64 + 3] = {0};
     uint32_t stop = end - at > WINDOW ? at + WINDOW : end;
-    GridRun run = {.starts = w->starts, .at = at, .more = bits, .origin = at & ~63u};
+    GridRun run = {.starts = w->starts, .at = at, .more = bits, .origin = at & ~63u, .asked = w->asked, .asks = at > *hard,
+                   .all = t->apart - 1ull};
     w->starts[0] = at;
+    w->asked[0] = 0;
     for (const uint32_t *next = hard + 1; *next < stop; next++)
         bits[(*next - run.origin) >> 6] |= 1ull << (*next & 63);
-    while (t->cut(&t->words, text, stop, stop == end, SOFT, &run), run.pieces < SOFT && run.starts[run.pieces] < end) {
-        int over = stop < end && run.at + GRID_LOOK > stop;
-        if (run.starts[run.pieces] < run.at && !(over && run.pieces))
-            run.starts[++run.pieces] = run.at;
-        if (over)
-            break;
-        do /* a character that the rules do not settle is a word */
-            run.at++;
-        while (run.at < end && (text[run.at] & 0xC0) == 0x80);
+    t->cut(&t->words, text, stop, stop == end, SOFT, &run);
+    if (!run.pieces) /* a word as long as the window */
         run.starts[++run.pieces] = run.at;
-        memset(&run.state, 0, sizeof(run.state));
-    }
     w->count = run.pieces;
-    soft_shorten(text, w);
-    soft_list(t, text, bits, run.origin, at > *hard, w);
+    w->asks = run.asks;
+    soft_shorten(t, text, w);
+    int asks = 0;
+    for (int i = 0; i < w->asks && w->asked[i] < w->count; i++) { /* the next words begin with the last one */
+        w->asked[asks] = w->asked[i];
+        asks += border_joined(t, text + w->starts[w->asked[i]]);
+    }
+    w->asks = asks;
 }
 
 /* The first or the last id of a value. */

@@ -41,7 +41,7 @@
 #define NO_COPY(...)
 #define KERNEL(set, copy, fields, level) [RULES_##set] = {grid_run_##copy##_##level, grid_only_##copy##_##level},
 #define KERNEL_ANY(set, copy, fields, level) KERNEL(set, ANY, fields, level)
-#define skip_run_avx512 skip_run_avx2 /* AVX-512 would not make it faster */
+#define skip_block_avx512 skip_block_avx2 /* AVX-512 would not make it faster */
 /* `COPY` makes the copies of the rows that have one, `OF` names the functions of a row. */
 #define GRID_LEVEL(level, target, alone, ahead, write, COPY, OF) \
     RULE_ROWS(COPY, NO_COPY, level, target, alone, ahead, write) \
@@ -60,9 +60,9 @@
     target static void shuffle_run_##level(const KernelTables *t, const uint8_t *p, uint32_t stop, int final, int full, \
                                            GridRun *run) { \
         if (t->shuffles->shift == 4) \
-            shuffle_run_by(t, 4, shuffle_##level, skip_run_##level, write, p, stop, final, full, run); \
+            shuffle_run_by(t, 4, shuffle_##level, skip_block_##level, write, p, stop, final, full, run); \
         else \
-            shuffle_run_by(t, 5, shuffle_##level, skip_run_##level, write, p, stop, final, full, run); \
+            shuffle_run_by(t, 5, shuffle_##level, skip_block_##level, write, p, stop, final, full, run); \
     } \
     static const GridFunctions GRID_##level[RULES_COUNT] = { \
         RULE_ROWS(OF, OF, level) OF(SOFT, SOFT, (), level) [RULES_MATRIX] = {matrix_run_##level, matrix_only_##level}, \

@@ -76,10 +76,15 @@ struct GridRun {
     uint32_t at; /* how far the text is decided */
     const uint64_t *more; /* more starts, for RULES_SOFT: a bit for each place from `origin` on */
     uint32_t origin;
+    uint16_t *asked;      /* `asks` numbers of starts: the anchors, or `all`, but for those of `more` */
+    int asks;
+    uint64_t all;
 };
 
 /* From class masks to starts, by a set of rules. Returns the bytes decided, or 0. */
 GRID_INLINE int grid_block(int rules, GridText x, GridMasks *m, GridState *s, GridStarts *found) {
+    if (rules == RULES_SOFT)
+        return soft_block(m, s, found);
     return rules_of_runs(rules) ? runs_block(rules, &x, m, s, found) : words_block(rules, &x, m, s, found);
 }
 
@@ -130,6 +135,9 @@ typedef struct {
     uint64_t fresh;
     const uint64_t *more;
     uint32_t origin;
+    uint16_t *asked;
+    int asks;
+    uint64_t all;
 } GridEnd;
 
 /* Appends the starts of a block that has decided `size` bytes. */
@@ -137,7 +145,10 @@ GRID_INLINE void grid_append(int rules, GridWrite write, GridStarts found, int s
     if (rules == RULES_SOFT) {
         uint32_t at = end->here - end->origin;
         const uint64_t *more = end->more + (at >> 6);
-        found.starts |= (more[0] >> (at & 63) | more[1] << 1 << (~at & 63)) & ~(~0ull << size);
+        uint64_t there = (more[0] >> (at & 63) | more[1] << 1 << (~at & 63)) & ~(~0ull << size);
+        found.starts = (found.starts | there) & end->fresh;
+        for (uint64_t left = (found.anchors | end->all) & found.starts & ~there; left; left &= left - 1)
+            end->asked[end->asks++] = (uint16_t)(end->count + __builtin_popcountll(found.starts & (left ^ (left - 1))));
     }
     found.starts &= end->fresh;
     end->fresh = ~0ull;
@@ -153,7 +164,7 @@ GRID_INLINE void grid_append(int rules, GridWrite write, GridStarts found, int s
 
 GRID_INLINE GridEnd grid_enter(const GridRun *run) {
     return (GridEnd){run->starts, run->at, run->pieces, run->anchor, ~0ull << (run->at == run->starts[run->pieces]),
-                     run->more, run->origin};
+                     run->more, run->origin, run->asked, run->asks, run->all};
 }
 
 /* Adds the last piece where the text ends. */
@@ -164,6 +175,7 @@ GRID_INLINE void grid_leave(int rules, uint32_t stop, int final, GridEnd end, Gr
     }
     run->at = end.here;
     run->pieces = end.count;
+    run->asks = end.asks;
     run->anchor = ROWS[rules].cased || rules == RULES_SHUFFLES ? end.anchor : end.count;
 }
 
@@ -306,21 +318,20 @@ GRID_INLINE void shuffle_append(uint64_t starts, uint64_t dropped, uint32_t *end
     end->anchor = end->count;
 }
 
-typedef int64_t (*ShuffleSkip)(const Skip *skip, const uint8_t *text, int64_t at, int64_t stop);
+typedef uint64_t (*ShuffleSkip)(const Skip *skip, const uint8_t *text, uint64_t *wide);
 
-/* Decides calm bytes from `here` on, if there are as many as in a block; returns their number, 0, or -1 if some are. */
-GRID_INLINE int shuffle_calm(const Shuffles *h, ShuffleSkip skip, const uint8_t *p, uint32_t here, uint32_t stop,
-                             ShuffleState *s, ShuffleStarts *found) {
-    const uint8_t *x = p + here;
-    if (stop - here < 64 || !(h->calms[x[0]] & h->calms[x[16]] & h->calms[x[32]] & h->calms[x[48]]))
+/* Decides a block of ASCII whose bytes are calm, or in pairs; returns its bytes, or 0: it is not so. */
+GRID_INLINE int shuffle_pairs(const Shuffles *h, ShuffleSkip skip, const uint8_t *p, ShuffleState *s, ShuffleStarts *found) {
+    uint64_t wide, calm = skip(&h->skip, p, &wide), after = calm << 1 | (s->left == h->calm);
+    int side = calm & 1 ? h->calm_side : h->pair_side;
+    if (wide || (~calm && h->pair < 0))
         return 0;
-    int64_t size = skip(&h->skip, p, here, stop) - here;
-    if (size < 64)
-        return -1;
-    found->starts = found->anchors = h->right.starts[h->calm_side >> 3][s->left] >> (h->calm_side & 7) & 1;
-    found->dropped = h->right.dropped[h->calm_side >> 3][s->left] >> (h->calm_side & 7) & 1;
-    s->left = (uint8_t)h->calm;
-    return (int)size;
+    found->dropped = h->right.dropped[side >> 3][s->left] >> (side & 7) & 1;
+    found->starts = (~calm & after & h->starts[0]) | (calm & ~after & h->starts[1]) | (~calm & ~after & h->starts[2]);
+    found->starts = (found->starts & ~1ull) | (h->right.starts[side >> 3][s->left] >> (side & 7) & 1);
+    found->anchors = found->starts;
+    s->left = (uint8_t)(calm >> 63 ? h->calm : h->pair);
+    return 64;
 }
 
 /* Does what `grid_run_by` does, by shuffles. */
@@ -328,20 +339,21 @@ GRID_INLINE void shuffle_run_by(const KernelTables *t, int shift, ShuffleBlock b
                                 const uint8_t *p, uint32_t stop, int final, int full, GridRun *run) {
     GridEnd end = grid_enter(run);
     ShuffleState state = run->shuffle;
-    int calm = t->shuffles->calm >= 0; /* whether a long run of calm bytes is likely */
+    const Shuffles *h = t->shuffles;
+    int calm = h->calm >= 0; /* whether a block of calm bytes is likely */
     while (end.count < full && end.here < stop && (final || end.here + GRID_LOOK <= stop)) {
         uint32_t left = stop - end.here;
         int last = final && left <= 64;
         ShuffleStarts found;
         uint8_t before = state.left;
-        int size = calm ? shuffle_calm(t->shuffles, skip, p, end.here, stop, &state, &found) : 0;
-        calm &= size >= 0;
-        if (size <= 0)
+        int size = calm && left >= 64 ? shuffle_pairs(h, skip, p + end.here, &state, &found) : 0;
+        calm = h->pair >= 0;
+        if (!size)
             size = block(t, shift, p + end.here, left < 64 ? (1ull << left) - 1 : ~0ull, last, &state, &found);
         if (__builtin_expect(!size, 0))
             break;
         uint64_t decided = size < 64 ? ~0ull >> (64 - size) : ~0ull, starts = (found.starts & decided) | state.cut;
-        calm |= !starts & (t->shuffles->calm >= 0);
+        calm |= !starts & (h->calm >= 0);
         if (starts & found.anchors) {
             run->from = end.here;
             run->left = before;

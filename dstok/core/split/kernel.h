@@ -15,7 +15,6 @@
  * docs/rules.md explains the fields and their values. LLM and CODER have rules of their own (rules_runs.h). OWN: a copy of
  * the kernel is made for the row, where its fields are constants. AS: the row runs in the copy of another, which reads the
  * fields that differ. */
-#define SOFT_FIELDS        (0, 1, LEAD_BLANK, 0,    SUFFIX_NONE,  TAIL_NEWLINES, NEWLINES_LAST,  CJK_FIRST)
 #define RULE_ROWS(OWN, AS, ...) \
     /*             copy     digits, first lead   cased suffix      tail           newlines        cjk */ \
     OWN(V3,       V3,      (3, 1, LEAD_BLANK, 0,    SUFFIX_NONE,  TAIL_NEWLINES, NEWLINES_LAST,  CJK_FIRST), __VA_ARGS__) \
@@ -50,7 +49,7 @@ typedef struct {
 enum { RULES_NONE, RULE_ROWS(RULE_NUMBER, RULE_NUMBER, RULES_) RULES_MATRIX, RULES_SHUFFLES, RULES_SOFT, RULES_COUNT };
 #define RULE_FIELDS(...) __VA_ARGS__
 #define RULE_ROW(set, copy, fields, none) {RULES_##copy, RULE_FIELDS fields},
-static const Rules ROWS[] = {{0}, RULE_ROWS(RULE_ROW, RULE_ROW, ) {0}, {0}, RULE_ROW(SOFT, SOFT, SOFT_FIELDS, )};
+static const Rules ROWS[] = {{0}, RULE_ROWS(RULE_ROW, RULE_ROW, ) {0}, {0}, {0} /* SOFT: rules_runs.h */};
 
 static inline int rules_of_runs(int rules) {
     return rules == RULES_LLM || rules == RULES_CODER;

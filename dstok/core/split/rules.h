@@ -28,7 +28,8 @@
 
 typedef struct {
     uint64_t starts;  /* of pieces, and cuts */
-    uint64_t anchors; /* the starts that the automaton may go on from: all of them, except in cased words */
+    uint64_t anchors; /* the starts that the automaton may go on from: all of them, except in cased words; of soft cuts,
+                       * which need no automaton, those of borders to look at */
 } GridStarts;
 
 typedef struct {

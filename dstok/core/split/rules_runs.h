@@ -94,4 +94,25 @@ GRID_INLINE int runs_block(int rules, const GridText *x, GridMasks *m, GridState
     return m->size;
 }
 
+/* The words of soft cuts: any of blanks, then punctuation, then letters; blanks before a number; newlines with blanks or
+ * punctuation before them. It decides everything: "to  be, (or\n" is "to", "  be", ",", " (or", "\n". The anchors are the
+ * borders that most vocabularies have a token across: beside a character beyond ASCII, and after a newline. */
+GRID_INLINE int soft_block(const GridMasks *m, GridState *s, GridStarts *found) {
+    uint64_t open = m->wide | m->newline, blanks = m->blank << 1 | s->blank, puncts = blanks | m->punct << 1 | s->punct;
+    uint64_t starts = runs_begin(m->letter, s->letter) & ~puncts;
+    starts |= runs_begin(m->newline, s->newline) & ~puncts;
+    starts |= (runs_begin(m->number, s->number) | m->blank) & ~blanks;
+    starts |= m->punct & ~puncts;
+    found->starts = starts & ((1ull << m->size) - 1);
+    found->anchors = found->starts & (m->wide | open << 1 | s->gap);
+    int end = m->size - 1;
+    s->letter = LAST(m->letter);
+    s->number = LAST(m->number);
+    s->punct = LAST(m->punct);
+    s->blank = LAST(m->blank);
+    s->newline = LAST(m->newline);
+    s->gap = LAST(open);
+    return m->size;
+}
+
 #endif

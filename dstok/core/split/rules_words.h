@@ -132,8 +132,7 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
     uint64_t number_start = row->digits > 1 ? grid_groups(own->digits, m->number, s)
                             : own->digits   ? m->number & ~m->trail
                                             : m->number & ~(m->number << 1 | s->number) & ~led;
-    uint64_t led_punct = rules == RULES_SOFT ? m->punct & (m->space << 1 | s->space) : m->punct; /* no lone tab */
-    uint64_t after_blanks = own->first ? m->letter | led_punct : x->text & ~(m->blank | m->newline);
+    uint64_t after_blanks = own->first ? m->letter | m->punct : x->text & ~(m->blank | m->newline);
     if (!grid_white(x, m, s, white, after_blanks & ~first, &white_start))
         return 0;
 

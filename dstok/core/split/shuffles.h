@@ -58,8 +58,9 @@ typedef struct Shuffles {
     uint8_t ascii[128], planes[5][16]; /* the class of a character; each bit, inverted: by lower half, one for each upper half */
     int shift, inside, drops;        /* log2 of a row's size, 4 if classes are below 16, too; whether pieces are dropped */
     int calm, calm_side;             /* the states around *calm* bytes, which lead to these from all, without a mark; -1: none */
-    uint8_t calms[256];              /* whether a byte is calm */
-    Skip skip;                       /* the same bytes */
+    int pair, pair_side;             /* the same of all other ASCII characters, with marks anywhere; -1: these differ */
+    uint64_t starts[3];              /* all bits: others after calm bytes, calm bytes after others, others after others start */
+    Skip skip;                       /* calm bytes */
 } Shuffles;
 
 typedef struct {
@@ -156,21 +157,21 @@ static inline int shuffles_open_verdicts(Shuffles *s, ShuffleVerdicts *of, const
     return 1;
 }
 
-/* The state from the left after a class times 32, and that from the right before it, if neither depends on the text, and no
- * mark stands between two such characters; else -1. */
-static inline int shuffles_calm(const Bimachine *b, uint32_t c) {
+/* The state from the left after a class times 32, and that from the right before it, if neither depends on the text; else
+ * -1. `calm`: also if a mark stands between two such characters. */
+static inline int shuffles_around(const Bimachine *b, uint32_t c, int calm) {
     const uint16_t *left = b->left + c * b->lefts, *right = b->right + c * b->rights;
     for (uint32_t i = 1; i < b->lefts || i < b->rights; i++)
         if ((i < b->lefts && left[i] != left[0]) || (i < b->rights && right[i] != right[0]))
             return -1;
-    return b->marks[left[0] * b->rights + right[0]] ? -1 : left[0] << 5 | right[0];
+    return calm && b->marks[left[0] * b->rights + right[0]] ? -1 : left[0] << 5 | right[0];
 }
 
 /* Finds the largest set of calm bytes. Runs of them are skipped by vectors. */
 static inline void shuffles_open_calm(Shuffles *s, const Bimachine *b) {
     int found[128], best = -1, most = 0;
     for (int c = 0; c < 128; c++)
-        found[c] = shuffles_calm(b, s->ascii[c]);
+        found[c] = shuffles_around(b, s->ascii[c], 1);
     for (int c = 0; c < 128; c++) {
         int count = 0;
         for (int other = 0; other < 128; other++)
@@ -180,12 +181,20 @@ static inline void shuffles_open_calm(Shuffles *s, const Bimachine *b) {
             best = found[c];
         }
     }
+    int pair = -2;
     for (int c = 0; c < 128; c++) {
-        s->calms[c] = best >= 0 && found[c] == best;
-        s->skip.low[c & 15] |= (uint8_t)(s->calms[c] << (c >> 4));
+        int is_calm = best >= 0 && found[c] == best, around = shuffles_around(b, s->ascii[c], 0);
+        s->skip.low[c & 15] |= (uint8_t)(is_calm << (c >> 4));
+        pair = is_calm ? pair : pair == -2 || pair == around ? around : -1;
     }
     s->calm = best < 0 ? -1 : best >> 5;
     s->calm_side = best & 31;
+    s->pair = best < 0 || s->drops || pair < 0 ? -1 : pair >> 5;
+    s->pair_side = pair & 31;
+    for (int i = 0; i < 3 && s->pair >= 0; i++) {
+        int side = i == 1 ? s->calm_side : s->pair_side;
+        s->starts[i] = -(uint64_t)(s->right.starts[side >> 3][i ? s->pair : s->calm] >> (side & 7) & 1);
+    }
 }
 
 /* Returns 0 if the bimachine is too large, or a mark changes the state. `ascii`: the class of each ASCII character. */
