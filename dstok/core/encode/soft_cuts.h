@@ -122,30 +122,15 @@ static inline uint32_t soft_end(const PieceTable *table, const uint32_t *side, u
  * the words; the token `before` is that before the first one. `side` has the ids of values that are in no table. */
 static inline void soft_asks(const Borders *t, uint64_t *memory, const PieceTable *table, const uint32_t *side,
                              const uint64_t *values, uint32_t before, SoftWords *w) {
-    uint32_t lefts[CHUNK_ROOM], rights[CHUNK_ROOM];
-    int64_t size = w->asks, left = 0;
-    for (int i = 0; i < size; i++) {
+    int left = 0;
+    for (int i = 0; i < w->asks; i++) {
         int word = w->asked[i];
-        lefts[i] = word ? soft_end(table, side, values[word - 1], 1) : before;
-        rights[i] = soft_end(table, side, values[word], 0);
-        __builtin_prefetch(t->after + lefts[i]);
-        __builtin_prefetch(t->before + rights[i]);
-    }
-    for (int i = 0; i < size; i++) {
-        lefts[left] = lefts[i];
-        rights[left] = rights[i];
+        uint32_t token = word ? soft_end(table, side, values[word - 1], 1) : before;
+        uint32_t next = soft_end(table, side, values[word], 0);
         w->asked[left] = w->asked[i];
-        left += border_asks(t, lefts[i], rights[i]);
+        left += border_asks(t, token, next) && border_known(memory, token, next);
     }
-    for (int i = 0; i < left; i++)
-        __builtin_prefetch(memory_line(memory, lefts[i], rights[i]));
-    size = left;
-    left = 0;
-    for (int i = 0; i < size; i++) {
-        w->asked[left] = w->asked[i];
-        left += border_known(memory, lefts[i], rights[i]) != 0;
-    }
-    w->asks = (int)left;
+    w->asks = left;
 }
 
 #endif
