@@ -44,10 +44,10 @@ def soft(merges: Sequence[Merge], pattern: str | None = None) -> tuple[dstok.Tok
 
 
 @kept(most=1)
-def superwords() -> tuple[dstok.Tokenizer, tokenizers.Tokenizer]:
-    """V3's vocabulary with lines as pieces."""
+def superwords(pattern: str = PIECES) -> tuple[dstok.Tokenizer, tokenizers.Tokenizer]:
+    """V3's vocabulary with lines as pieces, or those of a pattern."""
     file = json.loads(real_json("deepseek-v3"))
-    file["pre_tokenizer"] = json.loads(model_json(pattern=PIECES))["pre_tokenizer"]
+    file["pre_tokenizer"] = json.loads(model_json(pattern=pattern))["pre_tokenizer"]
     tok, judge = both(json.dumps(file))
     borders_of(tok._bpe, [])
     return tok, judge
@@ -191,6 +191,17 @@ def test_periodic_texts_of_v3(period: str) -> None:
     tok, judge = superwords()
     for size in (60, 3000, 70_000):
         check(tok, judge, (period * size)[:size].encode())
+
+
+def test_tokens_of_several_words_where_a_block_ends() -> None:
+    """Words meet inside of a token after a newline, or after a character of several bytes: at each of 64 places."""
+    tokens = ["\n\t\n", "  \n  \n", " \n \n", "\n    \n", "\xa0 ", "”,", "》,", "。("]
+    for name in levels()[1:]:
+        with level(name):
+            tok, judge = superwords.__wrapped__(r"[\s\S]+")  # type: ignore[attr-defined]
+            for token in tokens:
+                assert len(tok.encode(token)) == 1
+                check(tok, judge, "".join("a" * size + token + "a" for size in range(40, 170)).encode())
 
 
 def test_threads_that_meet_the_first_long_pieces() -> None:
