@@ -7,11 +7,11 @@ without added tokens that normalizes and cuts as `like` does. Of files each line
 pyarrow nor `datasets` is imported for other texts than theirs. A training in a folder that was killed goes on when it
 is called again. Its folder, in which a file with its name is complete, refuses another training, and a second call:
 
-    OUT/tokenizer.json, OUT/tokenizer_config.json  the trained tokenizer; its BOS, EOS and the like, if it has them
-    OUT/train.json          last: all that decided it, and what came out
-    OUT/work/plan.json      first: the inputs and settings
-    OUT/work/pieces.counts  the counted pieces
-    OUT/work/merges.part    the merges so far (training/learn.py)
+    tokenizer.json, tokenizer_config.json  the trained tokenizer; its BOS, EOS and the like, if it has them
+    train.json          last: all that decided it, and what came out
+    work/plan.json      first: the inputs and settings
+    work/pieces.counts  the counted pieces
+    work/merges.part    the merges so far (training/learn.py)
 """
 
 from __future__ import annotations

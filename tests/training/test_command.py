@@ -190,7 +190,7 @@ def test_drop_below(inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_memory(inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The command says before the merges what memory they take, or refuses; the counts are kept."""
     run("data", *SETTINGS, "--out", "tok", "--memory", "1MB", "--workers", "1", code=BAD)
-    assert "of memory for the merges of" in capsys.readouterr().err and os.path.exists("tok/work/pieces.counts")
+    assert "of memory for the merges of" in capsys.readouterr().err and Path("tok", "work", "pieces.counts").exists()
     run("data", *SETTINGS, "--out", "tok", "--workers", "1")
     assert "dstok: merging takes at most " in capsys.readouterr().err
     assert Tokenizer.from_json("tok/tokenizer.json") == of_library()
@@ -253,13 +253,13 @@ def test_a_folder_of_others(inputs: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "expected no tokenizer.json in this folder" in capsys.readouterr().err
     shutil.rmtree("tok")
     run("data", *SETTINGS, "--out", "tok")
-    for folder in (Path("tok/work"), Path("new/work"), Path("a.counts.work")):
+    for folder in (Path("tok", "work"), Path("new", "work"), Path("a.counts.work")):
         folder.mkdir(parents=True)
         (folder / "notes.txt").write_text("notes")
     run("data", *SETTINGS, "--out", "tok")
     run("data", *SETTINGS, "--out", "new", code=BAD)
     run("count", "data", *LIKE, "--out", "a.counts")
-    assert len([*Path().glob("**/notes.txt")]) == 3 and not Path("a.counts.work/work").exists()
+    assert len([*Path().glob("**/notes.txt")]) == 3 and not Path("a.counts.work", "work").exists()
 
 
 @pytest.mark.parametrize("words", [

@@ -42,7 +42,7 @@ typedef struct Borders {
     uint8_t joined[0x10000]; /* by pair of bytes: whether they stand side by side in a token */
     KernelTables words; /* of the rules that cut long pieces, and their kernel */
     GridRunFunction cut;
-    int apart; /* whether no merge crosses a border of ASCII words but after a newline */
+    int holds; /* whether each border of ASCII words holds that the rules do not ask for */
     uint8_t flags[0x10000 + 4], page[256];
     uint16_t numbers[0x1100];
 } Borders;

@@ -349,7 +349,7 @@ static inline int64_t piece_find_long(const PieceTable *t, uint64_t hash, const 
 
 /* The pass over a short text: its limits, and its ids by the shortest way. */
 enum {
-    PROBE_MISSED = -1,
+    PROBE_FAILED = -1,
     SHORT_TEXT = 2048, /* most bytes of a text */
     SHORT_IDS = SHORT_TEXT + RING_STEP, /* room for its ids, each a byte at least, and for those written after them */
 };

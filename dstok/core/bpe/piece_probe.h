@@ -175,7 +175,7 @@ static uint32_t *few_others(const PieceTable *t, const uint8_t *text, uint32_t l
                     __builtin_prefetch(ints + INT_BYTES * (value >> 8 & ((1 << VALUE_ID_BITS) - 1))); \
                 end += value & 3; \
             } else if (!(end = few_others(t, text, lengths[i], value, end))) { \
-                return PROBE_MISSED; \
+                return PROBE_FAILED; \
             } \
         } \
         return (int)(end - out); \

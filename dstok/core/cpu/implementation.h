@@ -25,7 +25,7 @@ enum {
     CHUNK = 1024,             /* pieces in work at once */
     CHUNK_ROOM = CHUNK + 128, /* room for the starts of a block more */
     FEW = 128,                /* pieces of two blocks, at most */
-    INT_BYTES = 32,           /* of the int of an id: see encode/ints.h */
+    INT_BYTES = 32,           /* of the int of an id, where it is fetched: encode/ints.h */
     BORDERS = 1 << 14,        /* bytes of two bitmaps of the 65,536 characters of the BMP */
 };
 
@@ -74,7 +74,7 @@ struct Implementation {
                  uint32_t *missed);
 
     /* Writes the ids of a few pieces, whose ends are bits of two blocks, the first of `whole` bytes; returns their number,
-     * or PROBE_MISSED if memory is out: see bpe/piece_probe.h. `ints` (NULL: none): the ints of all ids, to be fetched. */
+     * or PROBE_FAILED if memory is out: see bpe/piece_probe.h. `ints` (NULL: none): the ints of all ids, to be fetched. */
     int (*few)(const PieceTable *t, const uint8_t *text, const uint64_t *ends, int whole, const char *ints, uint32_t *out);
 
     /* Writes the ids of the values from `at` on, as long as values hold their ids; returns the place where it stops. */

@@ -59,7 +59,7 @@ cdef extern from "bpe/piece_cache.h":
     enum:
         SHORT_TEXT                # bytes of a short text, at most
         SHORT_IDS                 # words of room for its ids
-        GENERAL "PROBE_MISSED"    # the text is left to `run_text`
+        GENERAL "PROBE_FAILED"    # the text is left to `run_text`
 
 cdef enum:
     STEP = 16                   # units of storage that a level transcodes at once, and a multiple of it

@@ -21,6 +21,7 @@
 #include <longintrepr.h>
 #endif
 
+#include "cpu/implementation.h"
 #include "cpu/platform.h"
 
 #if PY_VERSION_HEX < 0x030C0000
@@ -110,9 +111,11 @@ static __attribute__((noinline)) PyObject *ints_new_list(const uint32_t *ids, Py
     return list;
 }
 
-/* The ints of all ids below `size`, or NULL while some are missing. */
+static inline int ints_are_made(Py_ssize_t size) { return size <= __atomic_load_n(&ints_made, __ATOMIC_ACQUIRE); }
+
+/* The ints of all ids below `size`, or NULL where some are missing, or have another size. */
 static inline const char *ints_below(Py_ssize_t size) {
-    return size > __atomic_load_n(&ints_made, __ATOMIC_ACQUIRE) ? NULL : (const char *)ints;
+    return ints_are_made(size) && sizeof(*ints) == INT_BYTES ? (const char *)ints : NULL;
 }
 
 static inline void ints_put_few(PyObject **items, const uint32_t *ids, Py_ssize_t count) {
@@ -137,7 +140,7 @@ static inline void ints_put(PyObject **items, const uint32_t *ids, Py_ssize_t co
 /* The list of ids below `size`. The items come first, so that their ints are fetched while the list is made; PyList_New
  * would write zeros there. */
 static inline PyObject *ints_list(const uint32_t *ids, Py_ssize_t count, Py_ssize_t size) {
-    if (__builtin_expect(!ints_below(size), 0))
+    if (__builtin_expect(!ints_are_made(size), 0))
         return ints_new_list(ids, count, size);
 #ifdef Py_GIL_DISABLED
     PyObject *list = PyList_New(count);

@@ -14,27 +14,6 @@
 enum { SOFT = CHUNK / 4 * 3, WINDOW = 4096 }; /* words and bytes that are cut at once */
 _Static_assert(SOFT + 64 + WINDOW / (MIDDLE - 3) < CHUNK_ROOM, "the words of a window");
 
-/* Makes the tables of the rules: characters beyond ASCII are letters, but for the signs among which most texts have their
- * punctuation. */
-static inline void soft_open(Borders *t, const Implementation *level) {
-    const uint8_t kind = F_LETTER;
-    memset(t->flags, F_LETTER, sizeof(t->flags));
-    memset(t->flags + 0x2010, F_PUNCT, 0x60);
-    memset(t->flags + 0x3000, F_PUNCT, 0x30);
-    memset(t->flags + 0xFF00, F_PUNCT, 0x10);
-    t->words.flags = t->flags;
-    t->words.pages = t->page;
-    t->words.page_numbers = t->numbers;
-    kernel_open(&t->words, RULES_SOFT, &kind, 1);
-    t->apart = 1;
-    for (int i = 0; i < 1 << 14; i++) {
-        uint8_t a = t->words.ascii[i & 127], b = t->words.ascii[i >> 7];
-        int inside = a & b || a & (A_BLANK | A_NEWLINE) || (a & A_PUNCT && b & (A_LETTER | A_NEWLINE));
-        t->apart &= inside || !t->joined[(i & 127) | i >> 7 << 8];
-    }
-    t->cut = level->grid[RULES_SOFT].run;
-}
-
 typedef uint32_t Four __attribute__((vector_size(16), aligned(4), may_alias));
 typedef uint64_t Two __attribute__((vector_size(16)));
 
@@ -90,7 +69,7 @@ static inline void soft_words(const Borders *t, const uint8_t *text, const uint3
     uint64_t bits[WINDOW / 64 + 3] = {0};
     uint32_t stop = end - at > WINDOW ? at + WINDOW : end;
     GridRun run = {.starts = w->starts, .at = at, .more = bits, .origin = at & ~63u, .asked = w->asked, .asks = at > *hard,
-                   .all = t->apart - 1ull};
+                   .all = t->holds - 1ull};
     w->starts[0] = at;
     w->asked[0] = 0;
     for (const uint32_t *next = hard + 1; *next < stop; next++)
@@ -107,6 +86,35 @@ static inline void soft_words(const Borders *t, const uint8_t *text, const uint3
         asks += border_joined(t, text + w->starts[w->asked[i]]);
     }
     w->asks = asks;
+}
+
+/* Makes the tables of the rules: characters beyond ASCII are letters, but for the signs among which most texts have their
+ * punctuation. */
+static inline void soft_open(Borders *t, const Implementation *level) {
+    const uint8_t kind = F_LETTER;
+    memset(t->flags, F_LETTER, sizeof(t->flags));
+    memset(t->flags + 0x2010, F_PUNCT, 0x60);
+    memset(t->flags + 0x3000, F_PUNCT, 0x30);
+    memset(t->flags + 0xFF00, F_PUNCT, 0x10);
+    t->words.flags = t->flags;
+    t->words.pages = t->page;
+    t->words.page_numbers = t->numbers;
+    kernel_open(&t->words, RULES_SOFT, &kind, 1);
+    t->cut = level->grid[RULES_SOFT].run;
+    int holds = t->holds = 1;
+    for (int a = 0; t->cut && a < 128; a++) { /* beside each byte: no border that a token crosses may go unasked */
+        uint8_t text[256 + 128] = {0};
+        uint16_t asked[CHUNK_ROOM];
+        uint32_t starts[CHUNK_ROOM] = {0}, ends[2] = {0, 256};
+        SoftWords w = {starts, asked, 0, 0};
+        for (int i = 0; i < 256; i++)
+            text[i] = (uint8_t)(i & 1 ? i >> 1 : a);
+        soft_words(t, text, ends, 0, 256, &w);
+        for (int i = 1; i < w.count; i++)
+            w.asks -= border_joined(t, text + starts[i]);
+        holds &= w.asks == 0;
+    }
+    t->holds = holds;
 }
 
 /* The first or the last id of a value. */

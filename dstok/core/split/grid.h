@@ -320,17 +320,17 @@ GRID_INLINE void shuffle_append(uint64_t starts, uint64_t dropped, uint32_t *end
 
 typedef uint64_t (*ShuffleSkip)(const Skip *skip, const uint8_t *text, uint64_t *wide);
 
-/* Decides a block of ASCII whose bytes are calm, or in pairs; returns its bytes, or 0: it is not so. */
-GRID_INLINE int shuffle_pairs(const Shuffles *h, ShuffleSkip skip, const uint8_t *p, ShuffleState *s, ShuffleStarts *found) {
+/* Decides a block of ASCII of calm bytes, and of others if these are all alike; returns its bytes, or 0: it is not so. */
+GRID_INLINE int shuffle_two_kinds(const Shuffles *h, ShuffleSkip skip, const uint8_t *p, ShuffleState *s, ShuffleStarts *found) {
     uint64_t wide, calm = skip(&h->skip, p, &wide), after = calm << 1 | (s->left == h->calm);
-    int side = calm & 1 ? h->calm_side : h->pair_side;
-    if (wide || (~calm && h->pair < 0))
+    int side = calm & 1 ? h->calm_side : h->other_side;
+    if (wide || (~calm && h->other < 0))
         return 0;
     found->dropped = h->right.dropped[side >> 3][s->left] >> (side & 7) & 1;
     found->starts = (~calm & after & h->starts[0]) | (calm & ~after & h->starts[1]) | (~calm & ~after & h->starts[2]);
     found->starts = (found->starts & ~1ull) | (h->right.starts[side >> 3][s->left] >> (side & 7) & 1);
     found->anchors = found->starts;
-    s->left = (uint8_t)(calm >> 63 ? h->calm : h->pair);
+    s->left = (uint8_t)(calm >> 63 ? h->calm : h->other);
     return 64;
 }
 
@@ -346,8 +346,8 @@ GRID_INLINE void shuffle_run_by(const KernelTables *t, int shift, ShuffleBlock b
         int last = final && left <= 64;
         ShuffleStarts found;
         uint8_t before = state.left;
-        int size = calm && left >= 64 ? shuffle_pairs(h, skip, p + end.here, &state, &found) : 0;
-        calm = h->pair >= 0;
+        int size = calm && left >= 64 ? shuffle_two_kinds(h, skip, p + end.here, &state, &found) : 0;
+        calm = h->other >= 0;
         if (!size)
             size = block(t, shift, p + end.here, left < 64 ? (1ull << left) - 1 : ~0ull, last, &state, &found);
         if (__builtin_expect(!size, 0))

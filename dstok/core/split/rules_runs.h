@@ -105,13 +105,8 @@ GRID_INLINE int soft_block(const GridMasks *m, GridState *s, GridStarts *found) 
     starts |= m->punct & ~puncts;
     found->starts = starts & ((1ull << m->size) - 1);
     found->anchors = found->starts & (m->wide | open << 1 | s->gap);
-    int end = m->size - 1;
-    s->letter = LAST(m->letter);
-    s->number = LAST(m->number);
-    s->punct = LAST(m->punct);
-    s->blank = LAST(m->blank);
-    s->newline = LAST(m->newline);
-    s->gap = LAST(open);
+    grid_carry(m, s, m->blank | m->newline, starts);
+    s->gap = open >> (m->size - 1) & 1;
     return m->size;
 }
 

@@ -58,7 +58,7 @@ typedef struct Shuffles {
     uint8_t ascii[128], planes[5][16]; /* the class of a character; each bit, inverted: by lower half, one for each upper half */
     int shift, inside, drops;        /* log2 of a row's size, 4 if classes are below 16, too; whether pieces are dropped */
     int calm, calm_side;             /* the states around *calm* bytes, which lead to these from all, without a mark; -1: none */
-    int pair, pair_side;             /* the same of all other ASCII characters, with marks anywhere; -1: these differ */
+    int other, other_side;           /* the same of all other ASCII characters, with marks anywhere; -1: these differ */
     uint64_t starts[3];              /* all bits: others after calm bytes, calm bytes after others, others after others start */
     Skip skip;                       /* calm bytes */
 } Shuffles;
@@ -181,19 +181,19 @@ static inline void shuffles_open_calm(Shuffles *s, const Bimachine *b) {
             best = found[c];
         }
     }
-    int pair = -2;
+    int other = -2;
     for (int c = 0; c < 128; c++) {
         int is_calm = best >= 0 && found[c] == best, around = shuffles_around(b, s->ascii[c], 0);
         s->skip.low[c & 15] |= (uint8_t)(is_calm << (c >> 4));
-        pair = is_calm ? pair : pair == -2 || pair == around ? around : -1;
+        other = is_calm ? other : other == -2 || other == around ? around : -1;
     }
     s->calm = best < 0 ? -1 : best >> 5;
     s->calm_side = best & 31;
-    s->pair = best < 0 || s->drops || pair < 0 ? -1 : pair >> 5;
-    s->pair_side = pair & 31;
-    for (int i = 0; i < 3 && s->pair >= 0; i++) {
-        int side = i == 1 ? s->calm_side : s->pair_side;
-        s->starts[i] = -(uint64_t)(s->right.starts[side >> 3][i ? s->pair : s->calm] >> (side & 7) & 1);
+    s->other = best < 0 || s->drops || other < 0 ? -1 : other >> 5;
+    s->other_side = other & 31;
+    for (int i = 0; i < 3 && s->other >= 0; i++) {
+        int side = i == 1 ? s->calm_side : s->other_side;
+        s->starts[i] = -(uint64_t)(s->right.starts[side >> 3][i ? s->other : s->calm] >> (side & 7) & 1);
     }
 }
 
