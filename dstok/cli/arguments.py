@@ -157,9 +157,9 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
             return vars(self)[name]
 
 
-def at_least_0(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise argparse.ArgumentTypeError(f"not a whole number from 0 on: {text!r}")
+def at_least_0(text: str, least: int = 0) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 19 and int(text) >= least):
+        raise argparse.ArgumentTypeError(f"not a whole number from {least} on: {text!r}")
     return int(text)
 
 
@@ -187,9 +187,7 @@ def _seconds(text: str) -> float:
 
 
 def _at_least_1(text: str) -> int:
-    if not at_least_0(text):
-        raise argparse.ArgumentTypeError("expected at least 1")
-    return int(text)
+    return at_least_0(text, 1)
 
 
 def _part(text: str) -> tuple[int, int]:

@@ -202,7 +202,7 @@ def test_an_interrupted_command_says_how_to_continue(
     (["corpus", "in", "--out", "out", "--shard", "3/2"], "'3/2'"),
     (["corpus", "in", "--out", "out", "--dtype", "uint16"], "uint16"),
     (["corpus", "in", "--out", "out", "--pad-id", "3"], "--pack"),
-    (["corpus", "in", "--out", "out", "--pack", "0"], "--pack: expected at least 1"),
+    (["corpus", "in", "--out", "out", "--pack", "0"], "--pack: not a whole number from 1 on: '0'"),
     (["corpus", "in", "--out", "out", "--field", "body"], "line 1: expected the field 'body', found 'id', 'text' (--field names another, --on-bad-document skip leaves it out)"),
     (["corpus", "in", "--out", "out", "--special", "<no>"], "'<no>'"),
     (["corpus", "in", "--out", "out", "--model", "none"], "none"),

@@ -219,7 +219,7 @@ def test_extend_and_trim(inputs: Path, capsys: pytest.CaptureFixture[str]) -> No
     (["--out", "tok"], "nothing to read"),
     (["data"], "expected --out DIR"),
     (["data", "--out", "tok", "--like", "no-such"], "no-such"),
-    (["data", "--out", "tok", "--workers", "0"], "--workers: expected at least 1"),
+    (["data", "--out", "tok", "--workers", "0"], "--workers: not a whole number from 1 on: '0'"),
     (["data", "--counts", "x.counts", "--out", "tok"], "found both"),
     (["data", "--out", "tok", "--memory", "big"], "not a size such as 500MB or 4GB: 'big'"),
     (["data/none", "--out", "tok"], "no such file"),
