@@ -26,20 +26,13 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
 from dstok.core.cpu.level cimport chosen
+from dstok.core.cpu.platform cimport huge_alloc, huge_free, huge_zeroed, prefetch
 from dstok.core.text.hash cimport hash_bytes, key_of
 
 from array import array
 from os import urandom
 
 from dstok.errors import UnsupportedError
-
-cdef extern from "cpu/platform.h":
-    void *huge_alloc(size_t size) noexcept nogil
-    void *huge_zeroed(size_t size) noexcept nogil
-    void huge_free(void *memory, size_t size) noexcept nogil
-
-cdef extern from *:
-    void __builtin_prefetch(const void *) noexcept nogil
 
 cdef enum:
     AHEAD = 16            # ids ahead of which a line of the piece table is fetched
@@ -479,7 +472,7 @@ cdef void _prefill(PieceTable *t, BPE bpe, const uint8_t *direct) noexcept nogil
         length = <uint32_t>bpe.width(token)
         if length <= KEY24_MAX and <Py_ssize_t>bpe.starts[token] + KEY24_MAX <= end:
             key_of(bpe.blob + bpe.starts[token], length, key)
-            __builtin_prefetch(key8_line(t, key[0]) if length <= KEY8_MAX else key24_line(t, key))
+            prefetch(key8_line(t, key[0]) if length <= KEY8_MAX else key24_line(t, key))
         if direct[i >> 3] >> (i & 7) & 1:
             token, length, text = <uint32_t>i, <uint32_t>bpe.width(<uint32_t>i), bpe.blob + bpe.starts[i]
             if <Py_ssize_t>bpe.starts[i] + KEY24_MAX > end:  # `piece_insert` would read after the blob

@@ -22,6 +22,7 @@ from libc.string cimport memchr, memcpy, memmove, memset
 from dstok.core.encode.memory cimport Pool
 from dstok.core.encode.sinks cimport Run
 from dstok.core.cpu.level cimport Implementation, chosen
+from dstok.core.cpu.platform cimport huge_alloc
 from dstok.core.text.utf8 cimport find_invalid
 
 import sys
@@ -36,9 +37,6 @@ cdef extern from "Python.h":
     void *PyUnicode_DATA(object text) noexcept
     int PyUnicode_KIND(object text) noexcept
     int get_buffer "PyObject_GetBuffer"(object given, Py_buffer *view, int flags) noexcept
-
-cdef extern from "cpu/platform.h":
-    void *huge_alloc(size_t size) noexcept nogil
 
 cdef extern from "encode/decode.h":
     enum:

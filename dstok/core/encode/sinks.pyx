@@ -27,24 +27,15 @@ from dstok.core.bpe.merge cimport (
     strips_next, strips_take,
 )
 from dstok.core.cpu.level cimport CHUNK_ROOM, PieceMerge, Strips, chosen
+from dstok.core.cpu.platform cimport ARRAY_KEPT, array_trim, huge_free, huge_zeroed, prefetch
 from dstok.core.split.finder cimport FINE, OUT_OF_MEMORY, Chunk, open_pages
 from dstok.core.text.utf8 cimport characters_within
 
 from array import array as new_array
 
-cdef extern from "cpu/platform.h":
-    enum:
-        ARRAY_KEPT
-    void *huge_zeroed(size_t size) noexcept nogil
-    void huge_free(void *memory, size_t size) noexcept nogil
-    void array_trim(void *array, Py_ssize_t *room, size_t entry) noexcept nogil
-
 cdef extern from "encode/repeats.h":
     void find_repeats(
         const uint8_t *text, const uint32_t *starts, const uint32_t *missed, int count, uint16_t *first) noexcept nogil
-
-cdef extern from *:
-    void __builtin_prefetch(const void *) noexcept nogil
 
 cdef extern from "encode/soft_cuts.h":
     void soft_open(Borders *t, const Implementation *level) noexcept nogil
@@ -279,7 +270,7 @@ cdef class IdSink(Run):
                 hashes[i] = piece_fetch_long(&self.table, text + start, length)
             else:
                 lines[i] = piece_second(&self.table, text + start, length)
-                __builtin_prefetch(lines[i])
+                prefetch(lines[i])
         for i in range(misses):
             index = self.missed[left] = self.missed[i]
             start, length = starts[index], starts[index + 1] - starts[index]
