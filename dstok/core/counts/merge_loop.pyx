@@ -100,7 +100,7 @@ cdef class Encoding:
     cdef uint32_t by_byte[256]
     cdef BPE bpe
     cdef uint32_t *ids           # of the piece that was encoded last
-    cdef Scratch scratch, junction
+    cdef Scratch[2] scratch
 
     def __cinit__(self, ids_of_bytes, BPE bpe, int64_t longest):
         cdef int i
@@ -113,14 +113,14 @@ cdef class Encoding:
 
     def __dealloc__(self):
         free(self.ids)
-        scratch_free(&self.scratch)
-        scratch_free(&self.junction)
+        scratch_free(self.scratch)
+        scratch_free(self.scratch + 1)
 
     cdef int64_t encode(self, const uint8_t *text, int64_t length) noexcept nogil:
         """Return the number of ids; -1 if memory is out."""
         cdef int64_t count = 0, i
         if self.bpe is not None:
-            return self.bpe.merge_piece(text, length, self.ids, &self.scratch, &self.junction) if length else 0
+            return self.bpe.merge_piece(text, length, self.ids, self.scratch) if length else 0
         for i in range(length):
             self.ids[count] = self.by_byte[text[i]]
             count += self.ids[count] != NO_TOKEN

@@ -183,17 +183,17 @@ cdef class IdSink(Run):
         self.in_strips = self.level.merge_strips != NULL and bpe.lost is None and not bpe.ends_words
 
     def __dealloc__(self):
-        scratch_free(&self.scratch)
-        scratch_free(&self.junction)
+        scratch_free(self.scratch)
+        scratch_free(self.scratch + 1)
         free(self.side)
         huge_free(self.memory, MEMORY_BYTES)
 
     cdef void trim(self) noexcept:
         Run.trim(self)
         array_trim(&self.side, &self.side_room, sizeof(uint32_t))
-        if max(self.scratch.capacity, self.junction.capacity) * SCRATCH_BYTES > ARRAY_KEPT:
-            scratch_free(&self.scratch)
-            scratch_free(&self.junction)
+        if max(self.scratch[0].capacity, self.scratch[1].capacity) * SCRATCH_BYTES > ARRAY_KEPT:
+            scratch_free(self.scratch)
+            scratch_free(self.scratch + 1)
 
     cdef void take(self) noexcept nogil:
         if is_long(&self.chunk) and opens_borders(self, self.bpe, WORK):
@@ -336,7 +336,7 @@ cdef class IdSink(Run):
 
 cdef Py_ssize_t merged(IdSink run, const uint8_t *text, Py_ssize_t length, uint32_t *out) noexcept nogil:
     """Do what `BPE.merge_piece` does; -1, with a fault, if memory is out."""
-    cdef Py_ssize_t found = run.bpe.merge_piece(text, length, out, &run.scratch, &run.junction)
+    cdef Py_ssize_t found = run.bpe.merge_piece(text, length, out, run.scratch)
     if found < 0:
         run.set_fault(OUT_OF_MEMORY)
     return found
@@ -451,8 +451,8 @@ cdef bint opens_borders(IdSink run, BPE bpe, uint64_t least) noexcept nogil:
     """Tell whether long pieces may be cut softly. Makes the tables if `least` bytes of them are merged or here."""
     cdef Borders *made
     if borders_made(&bpe.borders) == NULL:
-        if run.scratch.work + run.chunk.starts[run.chunk.pieces] < least or not bpe.merges_all or not bpe.monotone or (
-                bpe.start.wide.ids != NULL):
+        if run.scratch[0].work + run.chunk.starts[run.chunk.pieces] < least or not bpe.merges_all or (
+                not bpe.monotone or bpe.start.wide.ids != NULL):
             return False
         made = borders_new(&bpe.pairs, &bpe.start, bpe.starts, bpe.blob, bpe.size)
         if made == NULL:
@@ -485,7 +485,7 @@ cdef void take_words(IdSink run) noexcept nogil:
         chunk.pieces = words.count
         if run.find_values(text):
             join_words(run, &joint, &words)
-    run.junction.work += joint.spent
+    run.scratch[1].work += joint.spent
     memcpy(chunk.starts, hard, sizeof(hard))  # the finder reads what lies after the chunk's pieces
     chunk.pieces = pieces
     if run.fault.status == FINE:
@@ -504,7 +504,7 @@ cdef void settle(IdSink run, Py_ssize_t start, Py_ssize_t end, Py_ssize_t first)
 
 cdef inline void begin_piece(IdSink run, Joint *joint, int piece, Py_ssize_t floor) noexcept nogil:
     # Goes on to the piece of this number. Checking its borders may read `most` bytes: docs/proofs_ids.md, "Soft cuts".
-    run.junction.work += joint.spent
+    run.scratch[1].work += joint.spent
     joint.piece, joint.floor, joint.spent = piece, floor, 0
     joint.most = LEAST_SPENT + SPENT * <int64_t>(joint.starts[piece + 1] - joint.starts[piece])
 
