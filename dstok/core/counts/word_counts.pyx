@@ -483,11 +483,6 @@ cdef enum:                   # beside the status of a cursor, which is CURSOR_EN
     FULL = 16                # the block is as large as it should be
     TOO_LARGE                # a count, or the sum of all, of more than 63 bits
 
-cdef struct Held:
-    uint8_t *piece
-    int64_t length
-    Py_ssize_t room
-
 
 cdef int check_cursor(int status, int source) except -1:
     """Raise what a cursor has met."""
@@ -513,8 +508,8 @@ cdef class Merge:
     cdef int *heap
     cdef int size                    # of the heap
     cdef bint by_count
-    cdef Held held                   # the piece whose counts are added up
-    cdef Held last                   # the piece before it, in the block
+    cdef Cursor held                 # the piece whose counts are added up
+    cdef Cursor last                 # the piece before it, in the block
     cdef int64_t count
     cdef Block out
 

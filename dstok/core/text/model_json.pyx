@@ -552,11 +552,6 @@ cdef class TokenTable:
                 raise ValueError(f"expected starts that grow, found {at[i - 1]} and {at[i]}")
         self.starts, self.at, self.blob, self.empty = starts, at, blob[:at[at.shape[0] - 1]], frozenset(empty)
 
-    cdef object token(self, Py_ssize_t i):
-        if self.at[i] == self.at[i + 1] and i not in self.empty:
-            return None
-        return PyBytes_FromStringAndSize(PyBytes_AS_STRING(self.blob) + self.at[i], self.at[i + 1] - self.at[i])
-
     def of_length(self, Py_ssize_t length) -> array[int]:
         """Return the ids of the tokens of that many bytes, at least one."""
         cdef Py_ssize_t i
@@ -572,7 +567,9 @@ cdef class TokenTable:
             i += count
         if not 0 <= i < count:
             raise IndexError(key)
-        return self.token(i)
+        if self.at[i] == self.at[i + 1] and i not in self.empty:
+            return None
+        return PyBytes_FromStringAndSize(PyBytes_AS_STRING(self.blob) + self.at[i], self.at[i + 1] - self.at[i])
 
     def __iter__(self) -> Iterator[bytes | None]:
         return map(self.__getitem__, range(self.at.shape[0] - 1))
