@@ -19,16 +19,8 @@ from dstok._util.imports import LateImport
 from dstok.core.text.normalize import Form, Normalizer
 from dstok.errors import UnsupportedError
 from dstok.formats.description import BLANK, PREFIX_SPACE, PREFIXES, CharacterShape, NormalizerStep
-from dstok.unicode.normalization import (
-    FORMS,
-    OLDEST,
-    check_tables,
-    form_tables,
-    lowercase,
-    marks,
-    replacing_tables,
-    unclean,
-)
+from dstok.unicode import normalization
+from dstok.unicode.normalization import FORMS, OLDEST, lowercase, marks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,18 +60,18 @@ def make_normalizer(
     chain = _Chain([(step.where, make_step(step, unicode_version)) for step in steps])
     local = all(step.type in LOCAL for step in steps)
     changing = set().union(*(_changing(step, unicode_version) for step in steps))
-    return Normalizer(Form(check_tables(changing), False), chain, local,
+    return Normalizer(Form(normalization.check_tables(changing), False), chain, local,
                       always=any(step.type in ("Prepend", PREFIX_SPACE) or step.is_regex for step in steps))
 
 
 @cache
 def _form(name: str, version: str | None) -> Normalizer:
-    return Normalizer(Form(form_tables(name, version or OLDEST), name.endswith("C")), None, True)
+    return Normalizer(Form(normalization.form_tables(name, version or OLDEST), name.endswith("C")), None, True)
 
 
 @cache
 def _blanks_form() -> Form:
-    return Form(replacing_tables({ord(BLANK): ord(" ")}), False)
+    return Form(normalization.replacing_tables({ord(BLANK): ord(" ")}), False)
 
 
 class _Chain:
@@ -107,7 +99,7 @@ def _check_length(length: int, most: int, where: str) -> None:
 def _changing(step: NormalizerStep, unicode_version: str) -> Iterable[int]:
     """The code points that the step needs: a text without them stays as it is."""
     if step.type in FORMS:
-        return unclean(step.type, step.unicode_version or OLDEST)
+        return normalization.unclean(step.type, step.unicode_version or OLDEST)
     if step.type == "Lowercase":
         return lowercase()
     if step.type == "StripAccents":

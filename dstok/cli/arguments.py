@@ -45,7 +45,9 @@ class Command(NamedTuple):
         if not self.run:
             return commands.add_parser(name, help=summary, description=table[0])
         example = "\n".join(["example:", *(f"  {line[2:]}" for line in table if line[0] == ">")])
-        parser = commands.add_parser(name, help=summary, epilog=f"{notes}\n\n{example}" if notes else example,
+        actions = "\n".join(f"  dstok {words:14} {action.text.splitlines()[0]}"
+                            for words, action in COMMANDS.items() if words.startswith(f"{name} "))
+        parser = commands.add_parser(name, help=summary, epilog="\n\n".join(filter(None, (notes, actions, example))),
                                      description=f"{summary[:1].upper()}{summary[1:]}.")
         parser.set_defaults(run=self.run)
         parser.add_options("\n".join(line for line in table if line[0] != ">"))

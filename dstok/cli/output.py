@@ -149,6 +149,10 @@ class Bar:
         self.drawn.set_description_str(words)  # draws
         self.visible = True
 
+    def learns(self, tokens: int, wanted: int) -> None:
+        """Shows the tokens of a training, if it is time."""
+        self.draw(OF_MERGES, min(tokens, wanted), wanted, f"{tokens:,} tokens")
+
     def wipe(self) -> None:
         """Clears the line for other output; the next `draw` shows it again."""
         if self.visible:

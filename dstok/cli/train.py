@@ -27,21 +27,9 @@ import dstok
 from dstok._util.arguments import not_utf8, thread_count, utf8
 from dstok._util.files import WholeFile, absolute, available_cpus, file_faults, reason, write_at_once
 from dstok._util.resumable import ResumableFolder, as_json, file_hash, read_json
+from dstok.cli import output as screen
 from dstok.cli.arguments import DIFFERENT, inputs_of, load_model, load_splitter, refuse_unless
-from dstok.cli.output import (
-    OF_MERGES,
-    WORDS,
-    Bar,
-    CommandError,
-    Progress,
-    about_input,
-    complain,
-    interruptible,
-    json_bytes,
-    watching,
-    watching_shards,
-    write_result,
-)
+from dstok.cli.output import Bar, CommandError, about_input, complain, interruptible, write_result
 from dstok.core.text.utf8 import first_invalid
 from dstok.errors import FileError
 from dstok.formats import AddedToken
@@ -77,7 +65,7 @@ class Place(NamedTuple):
 
 
 def _texts(
-    arguments: Namespace, may_cut: MayCut, progress: Progress, place: Place, states: Sequence[State | None],
+    arguments: Namespace, may_cut: MayCut, progress: screen.Progress, place: Place, states: Sequence[State | None],
 ) -> Iterator[tuple[bytes, Place]]:
     """The texts of the inputs from `place` on, each with its end. An input of another state by then is refused."""
     for number, path in enumerate(arguments.files[place.file:], place.file):
@@ -212,7 +200,7 @@ def count_pieces(arguments: Namespace) -> None:
     try:
         with work.entered() if work else nullcontext(), Output(arguments.output) as output:
             counters[0].spills += work.spills if work else []
-            with watching(files) as progress:
+            with screen.watching(files) as progress:
                 may_cut = splitter.analyze().may_cut
                 texts = _texts(arguments, may_cut, progress, work.place if work else Place(0, 0), states)
                 for first in texts:
@@ -251,7 +239,7 @@ def _write_counts(output: Output, arguments: Namespace, counters: Sequence[Piece
             rows = ((pieces[start:end].decode(), count)
                     for start, end, count in zip(ends, ends[1:], counts[at : at + LINES_AT_ONCE]))
             output.write("".join(f"{count:>12}  {piece!r}\n" for piece, count in rows).encode() if table else
-                         b"".join(json_bytes({"text": piece, "count": count}) for piece, count in rows))
+                         b"".join(screen.json_bytes({"text": piece, "count": count}) for piece, count in rows))
 
 
 def run_train(arguments: Namespace) -> int:
@@ -305,8 +293,7 @@ def _superwords(arguments: Namespace, base: Base, trainer: BpeTrainer) -> int:
         with Bar() as bar:
             tok = extend(words, CountsFile(path), trainer.vocab_size, min_frequency=trainer.min_frequency,
                          max_token_length=trainer.max_token_length, num_threads=arguments.workers or available_cpus(),
-                         memory=arguments.memory, progress=lambda tokens, wanted: bar.draw(
-                             OF_MERGES, min(tokens, wanted), wanted, f"{tokens:,} tokens"))
+                         memory=arguments.memory, progress=bar.learns)
     for sentence in tok.to_json(out):
         complain(f"{out}: note: {sentence}")
     made = {name: file_hash(os.path.join(out, name)) for name in (f"words/{MANIFEST}", "superwords.counts", TOKENIZER)}
@@ -367,9 +354,8 @@ def _train(arguments: Namespace, out: str, base: Base, trainer: BpeTrainer) -> d
                 _refuse_nothing(counts, "the files")
                 found = {"documents": sum(record["documents"] for record in records), "shards": records}
             with Bar() as bar:
-                trained_in(folder, base, trainer, plan, counts, lambda tokens, wanted: bar.draw(
-                    OF_MERGES, min(tokens, wanted), wanted, f"{tokens:,} tokens"),
-                    found, arguments.workers or available_cpus(), arguments.memory, announce)
+                trained_in(folder, base, trainer, plan, counts, bar.learns, found,
+                           arguments.workers or available_cpus(), arguments.memory, announce)
     return read_json(os.path.join(out, MANIFEST))
 
 
@@ -384,7 +370,7 @@ def _counted(arguments: Namespace, counting: Counting, to: Any) -> tuple[CountsF
     from dstok.corpus.engines import find_engine
 
     engine, count = find_engine(arguments.engine), counting.count_to if isinstance(to, str) else counting.count
-    with watching_shards(counting.shards) as progress:
+    with screen.watching_shards(counting.shards) as progress:
         return count(to, arguments.workers, arguments.memory, progress, engine)
 
 
@@ -418,7 +404,7 @@ def run_report(arguments: Namespace) -> None:
     with Bar() as bar, interruptible():
         found = compare(arguments.files, {name: name for name in arguments.model}, language=arguments.language or "",
                         dataset=dataset, kind=arguments.input_format or "", lines=arguments.lines, field=field,
-                        progress=lambda name, read: bar.draw(WORDS, read, None, f"{name}: {read / 1e6:,.0f} MB"))
+                        progress=lambda name, read: bar.draw(screen.WORDS, read, None, f"{name}: {read / 1e6:,.0f} MB"))
     write_result(arguments, found.as_json(), str(found).split("\n"), indent=1)
     if arguments.plot is not None:
         found.plot(arguments.plot)
@@ -483,7 +469,7 @@ def run_parity(arguments: Namespace) -> None:
             languages, trainer, like=arguments.like, alpha=arguments.alpha, **window,
             dev=[*map(CountsFile, arguments.dev)] or None, ratio=arguments.ratio or None,
             global_merges=arguments.global_merges, num_threads=arguments.workers or available_cpus(),
-            progress=lambda tokens, wanted: bar.draw(OF_MERGES, min(tokens, wanted), wanted, f"{tokens:,} tokens"))
+            progress=bar.learns)
     _write_changed(arguments, tok, "languages", len(languages), f"language{'s' * (len(languages) > 1)}")
     _tell_of_fewer(tok.vocab_size, arguments.vocab_size)
 

@@ -117,26 +117,19 @@ def _readers(arguments: Namespace, name: str, other: str) -> tuple[dict[str, Rea
 
 def _foreign(spec: str, model: str, upstream: str | None) -> ReadText:
     """A reader of texts with another library's tokenizer."""
-    from dstok.conformance.engines import CandidateError, open_engine
+    from dstok.conformance.engines import library_faults, open_engine
     from dstok.conformance.upgrade import model_file
 
     like = load_model(model, upstream)
-    with model_file(model) as file:
-        try:
-            engine = open_engine(spec, file)
-        except CandidateError:
-            raise
-        except Exception as error:  # the library may raise anything for the file
-            raise CandidateError(f"{spec}: {type(error).__name__}: {error}") from error
+    with model_file(model) as file, library_faults(spec):
+        engine = open_engine(spec, file)
 
     def reader(asked: Asked, name: str) -> Reading:
         if asked.kind:
             raise CommandError("a conversation is for tokenizers of dstok")
         text = characters(asked.text, True)
-        try:
+        with library_faults(name):
             ids, spans = (engine.encode(text), None) if engine.offsets is None else engine.offsets(text)
-        except Exception as error:
-            raise CandidateError(f"{name}: {type(error).__name__}: {error}") from error
         return read_ids(name, text, ids, like, None if spans is None else list(spans))
 
     return reader

@@ -15,13 +15,13 @@ from itertools import repeat
 from typing import Any, NamedTuple
 
 import dstok
-from dstok._util.files import StrPath, reason, visible
-from dstok.conformance.engines import OPENERS, CandidateError, Engine, engine_of, open_engine
+from dstok._util.files import StrPath, visible
+from dstok.conformance.engines import OPENERS, CandidateError, Engine, engine_of, library_faults, open_engine
 from dstok.corpus.documents import Faults, reader_of
 from dstok.corpus.finished import picture
 from dstok.corpus.inputs import InputFile, dataset_file, find_inputs, plan_shards
 from dstok.corpus.settings import CorpusSettings
-from dstok.errors import ArgumentError, DstokError, FileError
+from dstok.errors import ArgumentError, FileError
 
 KINDS = ("file", "language", "all")
 MOST_LANGUAGES, MOST_SHOWN = 1000, 100
@@ -150,18 +150,14 @@ def compare(
 
 
 def _engine(name: str, given: Any) -> Engine:
-    """The engine of what `compare` takes. A library may raise anything for a file."""
+    """The engine of what `compare` takes."""
     if not isinstance(given, str):
         return engine_of(given, name)
     kind, colon, _ = given.partition(":")
-    try:
+    with library_faults(given):
         if kind in OPENERS or (colon and not os.path.exists(given) and kind.isidentifier() and len(kind) > 1):
             return open_engine(given)
         return engine_of(dstok.load(given))
-    except DstokError:
-        raise
-    except Exception as error:
-        raise CandidateError(f"{given}: {reason(error).splitlines()[0]}") from error
 
 
 def _texts(file: InputFile, settings: CorpusSettings, language: str) -> Iterator[tuple[int, Texts]]:
@@ -191,13 +187,9 @@ def _costs(
     plain = [text for text, _ in texts]
     tokens = list[list[int]]()
     for name, engine in engines.items():
-        try:
+        with library_faults(f"{name}: {file.path}"):
             found = list(engine.batch(plain) if engine.batch else map(engine.encode, plain))
             tokens.append([len(ids) if isinstance(ids, Sequence) else len([*ids]) for ids in found])
-        except DstokError:
-            raise
-        except Exception as error:  # of any library
-            raise CandidateError(f"{name}: {file.path}: {reason(error).splitlines()[0]}") from error
         if len(tokens[-1]) != len(plain):
             raise CandidateError(f"{name}: expected the ids of {len(plain)} texts, found those of {len(tokens[-1])}")
     for (text, language), *costs in zip(texts, *tokens):

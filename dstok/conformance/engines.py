@@ -21,7 +21,8 @@ import importlib
 import re
 import shlex
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -29,6 +30,7 @@ from pkgutil import resolve_name
 from typing import Any
 
 from dstok._util.arguments import explained
+from dstok._util.files import reason
 from dstok.errors import DstokError
 
 Ids = Iterable[int]
@@ -37,6 +39,18 @@ ALONE = {"add_special_tokens": False}
 
 class CandidateError(DstokError):
     """A candidate or a reference that is not available: not installed, no such file, no such call."""
+
+
+@contextmanager
+def library_faults(name: str) -> Iterator[None]:
+    """Turns an error of a library, or of reading its file, into a `CandidateError` that begins with `name`."""
+    try:
+        yield
+    except DstokError:
+        raise
+    except Exception as error:
+        words = reason(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+        raise CandidateError(f"{name}: {words.splitlines()[0][:200]}") from error
 
 
 @dataclass(frozen=True)

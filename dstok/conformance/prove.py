@@ -292,7 +292,7 @@ class _Checks:
             expected = automaton.spans(data)
             for level, spans in passes:
                 if place := _first_place(spans.spans(data), expected):
-                    faults.append(f"{spans.strategy()}, {level}: after {data[max(place - 20, 0) : place]!a}: "
+                    faults.append(f"{spans.finder.strategy()}, {level}: after {data[max(place - 20, 0) : place]!a}: "
                                   f"{data[place : place + 20]!a}")
         return (f"at {_levels()}: 1,112,064 code points in {len(AROUND)} contexts, {self.depth} classes from every "
                 "state"), faults

@@ -16,9 +16,9 @@ from functools import lru_cache
 from itertools import chain, islice, product
 
 from dstok._util.arguments import explained
-from dstok._util.files import reason
+from dstok._util.imports import needed
 from dstok.conformance.automaton_guide import SURROGATES, VERSIONS, Guide, Word, moved
-from dstok.conformance.engines import CandidateError
+from dstok.conformance.engines import CandidateError, library_faults
 from dstok.errors import ArgumentError
 from dstok.tokenizer import Tokenizer
 
@@ -57,12 +57,9 @@ DOCUMENT = 20_000  # characters of a file that are one text
 def documents(files: Iterable[str]) -> Iterator[str]:
     """The texts of files, in parts of whole lines. Raises `CandidateError`, for a missing one at once."""
     def parts(path: str, size: int = DOCUMENT) -> Iterator[str]:
-        try:
-            with open(path, encoding="utf-8", newline="") as file:
-                while size and (lines := file.readlines(size)):
-                    yield "".join(lines)
-        except (OSError, UnicodeDecodeError) as error:
-            raise CandidateError(f"{path}: {reason(error)}") from error
+        with library_faults(path), open(path, encoding="utf-8", newline="") as file:
+            while size and (lines := file.readlines(size)):
+                yield "".join(lines)
 
     paths = list(files)
     for path in paths:
@@ -74,17 +71,12 @@ def rows(spec: str) -> Iterator[str]:
     """The texts of a data set, a row each; `spec` is NAME[:CONFIGURATION[:SPLIT[:COLUMN]]], by default `test`, `text`.
 
     The name is one that `datasets.load_dataset` takes: of the hub, or a folder of files. Rows are streamed. Raises
-    `CandidateError` if the package, the data set, the split or the column is missing.
+    `CandidateError` if the data set, the split or the column is missing, and `FileError` for the package.
     """
     name, configuration, split, column = [*spec.split(":"), "", "", ""][:4]
-    try:
-        from datasets import load_dataset
-    except ImportError as error:
-        raise CandidateError(f"datasets is not installed here: pip install 'dstok[corpus]' ({error})") from error
-    try:
+    load_dataset = needed("datasets").load_dataset
+    with library_faults(spec):  # of many kinds: no network, no such name, no such split
         data = load_dataset(name, configuration or None, split=split or "test", streaming=True)
-    except Exception as error:  # many kinds: no network, no such name, no such split
-        raise CandidateError(f"{spec}: {type(error).__name__}: {str(error)[:200]}") from error
 
     def texts(column: str) -> Iterator[str]:
         for number, row in enumerate(data):

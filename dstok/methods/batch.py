@@ -80,7 +80,7 @@ def count_batch(
     """
     options = TextOptions.of(self, special, add_bos, add_eos, errors)
     lengths = _batch(self, texts, num_threads, options).lengths()
-    return [length + options.extra for length in lengths] if options.extra else lengths
+    return [length + options.extra for length in lengths] if options.extra else lengths.tolist()
 
 
 def encode_rows(
@@ -96,7 +96,7 @@ def encode_rows(
 def count_rows(tok: Tokenizer, rows: Rows, present: Chosen, *, num_threads: int = 1, **keywords: Any) -> Ints:
     """The lengths that `encode_rows` gives, without the ids."""
     options = TextOptions.of(tok, **keywords)
-    lengths = _batch(tok, rows, num_threads, options).length_array()
+    lengths = np.asarray(_batch(tok, rows, num_threads, options).lengths())
     return lengths + options.extra * present if options.extra else lengths
 
 

@@ -137,7 +137,7 @@ class Fitting:
 
     def _count(self, text: str, start: int, end: int, room: int) -> int:
         """The number of ids of a part of `text`, or some number above `room`."""
-        return self._encoder.count_part(text, start, end, self._policy, room + 1)
+        return self._encoder.count_to(text, self._policy, False, room + 1, start, end)
 
     def first_ends(self, text: str, limit: int) -> Places:
         """The ends of the first ids of `text`: at least `limit` ids, or all."""

@@ -320,7 +320,7 @@ class Splitter:
 
     def strategy(self) -> str:
         """How pieces are found here: "mask kernel, avx512", "shuffles, avx2", "automaton", "both sides, avx2"."""
-        return self._span_pass.strategy()
+        return self._span_pass.finder.strategy()
 
     @explained
     def explain(self, text: str | None = None) -> str:

@@ -32,18 +32,8 @@ from zlib import crc32
 
 import numpy as np
 
-from dstok._util.arguments import (
-    Errors,
-    Text,
-    checked_texts,
-    explained,
-    in_lists,
-    ready,
-    replaces_faults,
-    thread_count,
-    utf8,
-    whole_number,
-)
+from dstok._util import arguments
+from dstok._util.arguments import Errors, Text, explained
 from dstok._util.files import StrPath, WholeFile, file_faults, scratch_beside
 from dstok._util.threads import map_by_threads
 from dstok.core.counts.word_counts import Merge, Tally, rows_of
@@ -333,12 +323,12 @@ def count_pieces(
     from dstok.pretokenizer.pieces import numbered  # not needed for trainings of a model
     from dstok.pretokenizer.splitter import span_pass_of
 
-    replaces_faults(errors)
+    arguments.replaces_faults(errors)
 
     def lists() -> Iterator[list[str | bytes]]:
         number = 0
-        for some in in_lists(checked_texts(texts)):
-            yield ready(some, lambda text, i: numbered(text, errors, i), number)
+        for some in arguments.in_lists(arguments.checked_texts(texts)):
+            yield arguments.ready(some, lambda text, i: numbered(text, errors, i), number)
             number += len(some)
 
     counter = _counter(span_pass_of(splitter).finder, lists(), num_threads, memory)
@@ -407,7 +397,7 @@ def _counter(
     finder: Finder, texts: Iterable[list[str | bytes]], num_threads: int, memory: int, folder: str | None = None,
     made_by: str = "",
 ) -> PieceCounter:
-    share = whole_number("memory", memory) // thread_count(num_threads)
+    share = arguments.whole_number("memory", memory) // arguments.thread_count(num_threads)
     first, *others = [PieceCounter(finder, share, folder, made_by) for _ in range(num_threads)]
     count_together([first, *others], texts)
     first.limit(memory)
@@ -424,12 +414,12 @@ def ready_texts(texts: Texts, normalizer: Normalizer | None) -> Iterator[list[st
         except TextError as error:
             raise TextError(error.message, error.offset, number) from None
 
-    checked, number = checked_texts(texts), 0
+    checked, number = arguments.checked_texts(texts), 0
     kinds = {*map(type, checked)} if isinstance(checked, list | tuple) else {list}
     nested = any(issubclass(kind, list | tuple) for kind in kinds)
     for each in checked if nested else [checked]:  # a text, or a list of them
-        for some in in_lists(each) if isinstance(each, list | tuple) else [(each,)]:
-            yield ready(some, other, number) if normalizer is None else list(map(other, some, count(number)))
+        for some in arguments.in_lists(each) if isinstance(each, list | tuple) else [(each,)]:
+            yield arguments.ready(some, other, number) if normalizer is None else list(map(other, some, count(number)))
             number += len(some)
 
 
@@ -437,5 +427,5 @@ def ready_text(text: Text, normalizer: Normalizer | None) -> str | bytes:
     """A text in the form of the core, normalized. Raises `TextError`."""
     if normalizer is None and isinstance(text, str) and text.isascii():
         return text
-    data = utf8(text, False)
+    data = arguments.utf8(text, False)
     return data if normalizer is None else normalizer.normalize(data)

@@ -112,7 +112,7 @@ def test_errors() -> None:
         ("a.txt", {"language": "lang"}, FileError, "a.txt: expected JSON lines or a table"),
         ("a.txt", {}, FileError, "a.txt: expected utf-8, found byte 0xe9 at byte offset 3"),
         ("in", {"tokenizers": {}}, ArgumentError, "expected at least one tokenizer"),
-        ("in", {"tokenizers": {"x": failing}}, CandidateError, "x: .*a.jsonl: no ids today"),
+        ("in", {"tokenizers": {"x": failing}}, CandidateError, "x: .*a.jsonl: RuntimeError: no ids today"),
         ("in", {"tokenizers": {"x": "tokenizers:in/a.jsonl"}}, CandidateError, "tokenizers:in/a.jsonl: "),
         ("in", {"tokenizers": {"x": "tiktoken:none"}}, CandidateError, "tiktoken:none"),
         ("in", {"tokenizers": {"x": "no_module:none"}}, CandidateError, "no_module"),

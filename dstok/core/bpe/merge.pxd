@@ -112,23 +112,13 @@ cdef class BPE:
 
     cdef void fetch(self) noexcept nogil
     cdef Py_ssize_t width(self, uint32_t token) noexcept nogil
-    cdef Py_ssize_t merge_piece(
-        self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
-    ) noexcept nogil
-    cdef Py_ssize_t merge_known(
-        self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
-    ) noexcept nogil
-    cdef Py_ssize_t merge_word(
-        self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
-    ) noexcept nogil
+    cdef Py_ssize_t merge_piece(self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *s) noexcept nogil
+    cdef Py_ssize_t merge_known(self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *s) noexcept nogil
     cdef Py_ssize_t lost_until(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t length) noexcept nogil
-    cdef Py_ssize_t merge_bytes(
-        self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
-    ) noexcept nogil
+    cdef Py_ssize_t merge_bytes(self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *s) noexcept nogil
     cdef Py_ssize_t merge_text(self, const uint8_t *text, Py_ssize_t length, Scratch *s) noexcept nogil
     cdef Py_ssize_t merge_sections(
-        self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
-    ) noexcept nogil
+        self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *s) noexcept nogil
     cdef Py_ssize_t _index(self, const uint32_t[::1] tokens, Py_ssize_t most) noexcept nogil
     cdef uint32_t whole(self, const uint8_t *text, Py_ssize_t length) noexcept nogil
 

@@ -26,20 +26,13 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
 from dstok.core.cpu.level cimport chosen
+from dstok.core.cpu.platform cimport huge_alloc, huge_free, huge_zeroed, prefetch
 from dstok.core.text.hash cimport hash_bytes, key_of
 
 from array import array
 from os import urandom
 
 from dstok.errors import UnsupportedError
-
-cdef extern from "cpu/platform.h":
-    void *huge_alloc(size_t size) noexcept nogil
-    void *huge_zeroed(size_t size) noexcept nogil
-    void huge_free(void *memory, size_t size) noexcept nogil
-
-cdef extern from *:
-    void __builtin_prefetch(const void *) noexcept nogil
 
 cdef enum:
     AHEAD = 16            # ids ahead of which a line of the piece table is fetched
@@ -179,9 +172,10 @@ cdef class BPE:
         return count
 
     cdef Py_ssize_t merge_sections(
-        self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *s, Scratch *junction
+        self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *s
     ) noexcept nogil:
         """Write the ids of a long piece, section by section; see the module's docstring. -1 if memory is out."""
+        cdef Scratch *junction = s + 1
         cdef Py_ssize_t count = 0, start = 0, reach = 0, end, size = LEAST_SECTION, back = OVERLAP
         cdef Py_ssize_t kept, found = 0, least
         cdef Py_ssize_t last_start = 0, last_length = 0      # of the text whose answer is in `s`
@@ -243,35 +237,37 @@ cdef class BPE:
             slot = (slot + 1) & self.by_bytes_mask
         return NO_RANK
 
-    cdef Py_ssize_t merge_piece(
-        self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
-    ) noexcept nogil:
-        """Write the ids of one piece to `out`, which has room for `length` and one; -1 if memory is out."""
+    cdef Py_ssize_t merge_piece(self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *s) noexcept nogil:
+        """Write the ids of one piece to `out`, which has room for `length` and one; -1 if memory is out.
+
+        `s` has the memory of sections, and then that of their borders.
+        """
         if not self.merges_all:
             if self.ignore_merges:
                 out[0] = self.whole(text, length)
                 if out[0] != NO_RANK:
                     return 1
-            if self.lost is not None:
-                return self.merge_known(text, length, out, scratch, junction)
-            if self.ends_words:
-                return self.merge_word(text, length, out, scratch, junction)
-        return self.merge_bytes(text, length, out, scratch, junction)
+            if self.lost is not None or self.ends_words:
+                return self.merge_known(text, length, out, s)
+        return self.merge_bytes(text, length, out, s)
 
-    cdef Py_ssize_t merge_known(
-        self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
-    ) noexcept nogil:
-        """Do what `merge_bytes` does, for a piece that may have lost bytes."""
+    cdef Py_ssize_t merge_known(self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *s) noexcept nogil:
+        """Do what `merge_bytes` does, for a piece that may have lost bytes, or in a model with an end_of_word_suffix.
+
+        No model has both.
+        """
         cdef Py_ssize_t at = 0, end, count = 0, found
         cdef uint8_t *kept
-        if self.lost.unknown < 0:
+        if self.lost is None or self.lost.unknown < 0:
             kept = <uint8_t *>malloc(length + 1)
             if kept == NULL:
                 return -1
             for at in range(length):
                 kept[count] = text[at]
-                count += not self.lost.flags[text[at]]
-            found = self.merge_bytes(kept, count, out, scratch, junction) if count else 0
+                count += self.lost is None or not self.lost.flags[text[at]]
+            kept[count] = WORD_END
+            count += self.ends_words
+            found = self.merge_bytes(kept, count, out, s) if count else 0
             free(kept)
             return found
         while at < length:
@@ -283,26 +279,12 @@ cdef class BPE:
                 continue
             while end < length and not self.lost.flags[text[end]]:
                 end += 1
-            found = self.merge_bytes(text + at, end - at, out + count, scratch, junction)
+            found = self.merge_bytes(text + at, end - at, out + count, s)
             if found < 0:
                 return -1
             count += found
             at = end
         return count
-
-    cdef Py_ssize_t merge_word(
-        self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
-    ) noexcept nogil:
-        """Do what `merge_bytes` does, for a piece and the end of a word."""
-        cdef Py_ssize_t found
-        cdef uint8_t *word = <uint8_t *>malloc(length + 1)
-        if word == NULL:
-            return -1
-        memcpy(word, text, length)
-        word[length] = WORD_END
-        found = self.merge_bytes(word, length + 1, out, scratch, junction)
-        free(word)
-        return found
 
     cdef Py_ssize_t lost_until(self, const uint8_t *text, Py_ssize_t at, Py_ssize_t length) noexcept nogil:
         """Return the end of the lost bytes at `at` for which one unknown token stands; `at` if there are none."""
@@ -312,19 +294,17 @@ cdef class BPE:
                 break
         return at
 
-    cdef Py_ssize_t merge_bytes(
-        self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *scratch, Scratch *junction
-    ) noexcept nogil:
+    cdef Py_ssize_t merge_bytes(self, const uint8_t *text, Py_ssize_t length, uint32_t *out, Scratch *s) noexcept nogil:
         """Do what `merge_piece` does, for bytes that all have tokens, and without `ignore_merges`."""
         cdef Py_ssize_t count
         if length > 3 * FEW_SYMBOLS:
-            return self.merge_sections(text, length, out, scratch, junction)
+            return self.merge_sections(text, length, out, s)
         count = start_symbols(&self.start, text, length, out)
         if count <= FEW_SYMBOLS:
-            scratch.work += length if length > KEY24_MAX else 0
+            s.work += length if length > KEY24_MAX else 0
             return merge_short(&self.pairs, out, <int>count)
-        count = self.merge_text(text, length, scratch)
-        memcpy(out, scratch.out, max(count, 0) * 4)
+        count = self.merge_text(text, length, s)
+        memcpy(out, s.out, max(count, 0) * 4)
         return count
 
     def reachable(self, raw_ids: Iterable[int]) -> array[int]:
@@ -408,25 +388,24 @@ cdef class BPE:
 
     def merge_with_work(self, bytes text not None, bint by_heap=False) -> tuple[list[int], int]:
         """For tests: the ids of `text` as one piece, and how many bytes sections and their borders were made of."""
-        cdef Scratch scratch, junction
+        cdef Scratch[2] s
         cdef Py_ssize_t count, i
         cdef uint32_t[::1] out = array("I", bytes(4 * (len(text) + 1)))
-        memset(&scratch, 0, sizeof(Scratch))
-        memset(&junction, 0, sizeof(Scratch))
+        memset(s, 0, sizeof(s))
         try:
             if by_heap:
-                if not scratch_grow(&scratch, len(text)):
+                if not scratch_grow(s, len(text)):
                     raise MemoryError
-                count = start_symbols(&self.plain, text, len(text), scratch.out)
-                count = merge_heap(&self.pairs, self.starts, len(text), count, &scratch)
-                return [scratch.out[i] for i in range(count)], 0
-            count = self.merge_piece(text, len(text), &out[0], &scratch, &junction)
+                count = start_symbols(&self.plain, text, len(text), s.out)
+                count = merge_heap(&self.pairs, self.starts, len(text), count, s)
+                return [s.out[i] for i in range(count)], 0
+            count = self.merge_piece(text, len(text), &out[0], s)
             if count < 0:
                 raise MemoryError
-            return [out[i] for i in range(count)], scratch.work + junction.work
+            return [out[i] for i in range(count)], s[0].work + s[1].work
         finally:
-            scratch_free(&scratch)
-            scratch_free(&junction)
+            scratch_free(s)
+            scratch_free(s + 1)
 
     def encodes_to_itself(self, uint32_t token) -> bool:
         """Tell whether merging the bytes of `token` gives `token`."""
@@ -479,7 +458,7 @@ cdef void _prefill(PieceTable *t, BPE bpe, const uint8_t *direct) noexcept nogil
         length = <uint32_t>bpe.width(token)
         if length <= KEY24_MAX and <Py_ssize_t>bpe.starts[token] + KEY24_MAX <= end:
             key_of(bpe.blob + bpe.starts[token], length, key)
-            __builtin_prefetch(key8_line(t, key[0]) if length <= KEY8_MAX else key24_line(t, key))
+            prefetch(key8_line(t, key[0]) if length <= KEY8_MAX else key24_line(t, key))
         if direct[i >> 3] >> (i & 7) & 1:
             token, length, text = <uint32_t>i, <uint32_t>bpe.width(<uint32_t>i), bpe.blob + bpe.starts[i]
             if <Py_ssize_t>bpe.starts[i] + KEY24_MAX > end:  # `piece_insert` would read after the blob

@@ -19,15 +19,12 @@ from libc.string cimport memcpy, memset
 from dstok.core.bpe.merge cimport (
     ID_BITS, NO_RANK, RANK_BITS, CharacterTable, StartTable, left_mix_of, mix_of, pair_bucket, pair_slot, right_mix_of,
 )
+from dstok.core.cpu.platform cimport huge_free, huge_zeroed, prefetch
 
 from array import array
 from os import urandom
 
 from dstok.core.text.model_json import large_bytes, uint32s
-
-cdef extern from "cpu/platform.h":
-    void *huge_zeroed(size_t size) noexcept nogil
-    void huge_free(void *memory, size_t size) noexcept nogil
 
 cdef extern from "bpe/live.h":
     enum:
@@ -45,7 +42,6 @@ cdef extern from "bpe/live.h":
         uint32_t *last
         Origin *origins
     Py_ssize_t merge_index(MergeIndex *m) noexcept nogil
-    void prefetch "__builtin_prefetch"(const void *) noexcept nogil
     uint32_t index_rank(const void *m, uint32_t left, uint32_t right) noexcept nogil
     Py_ssize_t find_live(
         const MergeIndex *m, const StartTable *start, const uint32_t *starts, const uint8_t *blob, Py_ssize_t ids,

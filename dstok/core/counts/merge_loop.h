@@ -320,14 +320,11 @@ static int loop_keep(const Loop *l, const PairCounts *found, BestPairs *best) {
     return 1;
 }
 
-/* The limit behind which no pair is: lanes of languages have all pairs, since merges of others need their lists. */
-static HeapItem loop_last(const Loop *l) { return (HeapItem){l->parity.languages ? 0 : l->least - 1, 0}; }
-
 /* Finds the first of all pairs. */
 static int loop_rank(const Loop *l, BestPairs *best) {
     int status = LOOP_GOES_ON;
     best->count = best->bytes = 0;
-    best->limit = loop_last(l);
+    best->limit = (HeapItem){l->parity.languages ? 0 : l->least - 1, 0}; /* merges of other lanes need all lists */
     for (uint64_t part = 0; part < UINT64_C(1) << l->bits && status == LOOP_GOES_ON; part++) {
         PairCounts found = {0};
         status = loop_count(l, &found, part, l->pairs_room / (4 * sizeof(CountedPair)));
@@ -337,15 +334,6 @@ static int loop_rank(const Loop *l, BestPairs *best) {
     }
     best_cut(best);
     return status;
-}
-
-static void loop_list(Loop *l) {
-    FOR_EACH_WINDOW(l, {
-        CountedPair *pair = pairs_find(&l->lane->pairs, key);
-        (void)count;
-        if (pair && !(pair->size && pair->list[pair->size - 1] == place))
-            pair->list[pair->size++] = place;
-    })
 }
 
 /* Counts all pairs of the lane again, and keeps the first ones; false if memory is out. */
@@ -360,9 +348,15 @@ static int loop_rebuild(Loop *l) {
         l->bits++;
     int fine = status == LOOP_GOES_ON && best_take(&best, &lane->pairs);
     free(best.items);
-    if (fine)
-        loop_list(l);
-    return fine;
+    if (!fine)
+        return 0;
+    FOR_EACH_WINDOW(l, {
+        CountedPair *pair = pairs_find(&lane->pairs, key);
+        (void)count;
+        if (pair && !(pair->size && pair->list[pair->size - 1] == place))
+            pair->list[pair->size++] = place;
+    })
+    return 1;
 }
 
 /* The id of the token that the pair spells, for which there is room: of a first one, or a new id. */

@@ -11,6 +11,7 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
 from dstok.core.bpe.merge cimport BPE, Scratch, scratch_free
+from dstok.core.cpu.platform cimport add_overflow, mul_overflow
 
 from array import array
 
@@ -61,10 +62,6 @@ cdef extern from "counts/merge_loop.h":
     bint words_room(Words *w, uint64_t cells, uint64_t tokens, uint64_t longs) noexcept nogil
     void words_add(Words *w, const uint32_t *ids, uint64_t size, int64_t count, const uint32_t *lengths) noexcept nogil
 
-cdef extern from *:
-    bint __builtin_mul_overflow(int64_t, int64_t, int64_t *) noexcept nogil
-    bint __builtin_add_overflow(int64_t, int64_t, int64_t *) noexcept nogil
-
 cdef enum:
     FINE, OUT_OF_MEMORY, TOO_MANY_COUNTS, TOO_MANY_WORDS
     SHARED = 4096            # places of a list from which on threads are worth their start
@@ -103,7 +100,7 @@ cdef class Encoding:
     cdef uint32_t by_byte[256]
     cdef BPE bpe
     cdef uint32_t *ids           # of the piece that was encoded last
-    cdef Scratch scratch, junction
+    cdef Scratch[2] scratch
 
     def __cinit__(self, ids_of_bytes, BPE bpe, int64_t longest):
         cdef int i
@@ -116,14 +113,14 @@ cdef class Encoding:
 
     def __dealloc__(self):
         free(self.ids)
-        scratch_free(&self.scratch)
-        scratch_free(&self.junction)
+        scratch_free(self.scratch)
+        scratch_free(self.scratch + 1)
 
     cdef int64_t encode(self, const uint8_t *text, int64_t length) noexcept nogil:
         """Return the number of ids; -1 if memory is out."""
         cdef int64_t count = 0, i
         if self.bpe is not None:
-            return self.bpe.merge_piece(text, length, self.ids, &self.scratch, &self.junction) if length else 0
+            return self.bpe.merge_piece(text, length, self.ids, self.scratch) if length else 0
         for i in range(length):
             self.ids[count] = self.by_byte[text[i]]
             count += self.ids[count] != NO_TOKEN
@@ -233,9 +230,9 @@ cdef class MergeLoop:
                 return OUT_OF_MEMORY
             if not length or (whole and length < size):
                 continue
-            if __builtin_mul_overflow(pieces.counts[i], length - 1, &windows) or (
-                    __builtin_add_overflow(lane.windows, windows, &lane.windows)) or (
-                    __builtin_add_overflow(lane.occurrences, pieces.counts[i], &lane.occurrences)):
+            if mul_overflow(pieces.counts[i], length - 1, &windows) or (
+                    add_overflow(lane.windows, windows, &lane.windows)) or (
+                    add_overflow(lane.occurrences, pieces.counts[i], &lane.occurrences)):
                 lane.windows = INT64_MAX
                 return TOO_MANY_COUNTS
             if length > 1:
@@ -310,7 +307,7 @@ cdef class Survey:
     cdef void add_piece(self, const uint8_t *text, int64_t length, int64_t count) noexcept nogil:
         cdef int64_t i, times = INT64_MAX
         cdef uint64_t *of_pair
-        if __builtin_mul_overflow(length, count, &times):
+        if mul_overflow(length, count, &times):
             times = INT64_MAX
         self.pieces += 1
         add_to(&self.occurrences, count)
@@ -339,7 +336,7 @@ cdef class Survey:
 
 
 cdef inline void add_to(int64_t *total, int64_t number) noexcept nogil:
-    if __builtin_add_overflow(total[0], number, total):
+    if add_overflow(total[0], number, total):
         total[0] = INT64_MAX
 
 

@@ -21,6 +21,9 @@ from libc.string cimport memcmp, memcpy, memset
 
 from dstok.core.bpe.merge cimport KEY24_MAX, VALUE_ID_BITS, piece_insert, piece_lines_open
 from dstok.core.cpu.level cimport CHUNK_ROOM, Implementation, PieceTable, chosen
+from dstok.core.cpu.platform cimport (
+    add_overflow, huge_free, huge_grow, huge_grown, huge_zeroed, mul_overflow, prefetch,
+)
 from dstok.core.split.finder cimport FINE, OUT_OF_MEMORY, Finder, Sink
 from dstok.core.text.hash cimport hash_bytes
 from dstok.core.text.utf8 cimport Source, open_source
@@ -57,18 +60,9 @@ cdef extern from "counts/sorted_words.h":
     bint cursor_before(const Cursor *one, const Cursor *other, int by_count) noexcept nogil
     int piece_order(const uint8_t *one, int64_t length, const uint8_t *other, int64_t other_length) noexcept nogil
 
-cdef extern from "cpu/platform.h":
-    bint huge_grow(void *array, Py_ssize_t *room, Py_ssize_t used, Py_ssize_t wanted, size_t entry) noexcept nogil
-    void *huge_grown(void *memory, size_t used, size_t size) noexcept nogil
-    void *huge_zeroed(size_t size) noexcept nogil
-    void huge_free(void *memory, size_t size) noexcept nogil
-
 cdef extern from *:
     PyObject *PyObject_CallOneArg(object call, object argument)
     int PyException_SetTraceback(PyObject *error, PyObject *trace)
-    void __builtin_prefetch(const void *) noexcept nogil
-    bint __builtin_mul_overflow(int64_t, int64_t, int64_t *) noexcept nogil
-    bint __builtin_add_overflow(int64_t, int64_t, int64_t *) noexcept nogil
 
 cdef enum:
     FIRST_LOG2 = 13          # places of a new table
@@ -164,7 +158,7 @@ cdef class Tally(Sink):
         for i in range(misses):
             length = starts[self.missed[i] + 1] - starts[self.missed[i]]
             hashes[i] = hash_bytes(self.seed, text + starts[self.missed[i]], length)
-            __builtin_prefetch(self.places + (hashes[i] >> (64 - self.places_log2)))
+            prefetch(self.places + (hashes[i] >> (64 - self.places_log2)))
         for i in range(misses):
             piece, length = text + starts[self.missed[i]], starts[self.missed[i] + 1] - starts[self.missed[i]]
             number = self.number_of(hashes[i], piece, length)
@@ -402,7 +396,7 @@ cdef class Tally(Sink):
         for i in range(size):
             ahead = min(i + AHEAD, size - 1)
             hash = hash_bytes(self.seed, text + ends[ahead], ends[ahead + 1] - ends[ahead])
-            __builtin_prefetch(self.places + (hash >> (64 - self.places_log2)))
+            prefetch(self.places + (hash >> (64 - self.places_log2)))
             if not self.add_count(text + ends[i], ends[i + 1] - ends[i], counts[i]):
                 return False
         return True
@@ -467,8 +461,8 @@ cdef class Tally(Sink):
         with nogil:
             for i in range(self.used):
                 if i + 2 * AHEAD < self.used:
-                    __builtin_prefetch(self.ends + order[i + 2 * AHEAD].number)
-                    __builtin_prefetch(self.text + self.ends[order[i + AHEAD].number])
+                    prefetch(self.ends + order[i + 2 * AHEAD].number)
+                    prefetch(self.text + self.ends[order[i + AHEAD].number])
                 number = order[i].number
                 length = self.ends[number + 1] - self.ends[number]
                 memcpy(out + at, self.text + self.ends[number], length)
@@ -488,11 +482,6 @@ cdef class Tally(Sink):
 cdef enum:                   # beside the status of a cursor, which is CURSOR_END if a source has no block
     FULL = 16                # the block is as large as it should be
     TOO_LARGE                # a count, or the sum of all, of more than 63 bits
-
-cdef struct Held:
-    uint8_t *piece
-    int64_t length
-    Py_ssize_t room
 
 
 cdef int check_cursor(int status, int source) except -1:
@@ -519,8 +508,8 @@ cdef class Merge:
     cdef int *heap
     cdef int size                    # of the heap
     cdef bint by_count
-    cdef Held held                   # the piece whose counts are added up
-    cdef Held last                   # the piece before it, in the block
+    cdef Cursor held                 # the piece whose counts are added up
+    cdef Cursor last                 # the piece before it, in the block
     cdef int64_t count
     cdef Block out
 
@@ -611,8 +600,8 @@ cdef class Merge:
                     return CURSOR_NO_MEMORY
                 memcpy(self.held.piece, cursor.piece, cursor.length)
                 self.held.length = cursor.length
-            if __builtin_mul_overflow(cursor.count, self.weights[self.heap[0]], &product) or (
-                    __builtin_add_overflow(self.count, product, &self.count)):
+            if mul_overflow(cursor.count, self.weights[self.heap[0]], &product) or (
+                    add_overflow(self.count, product, &self.count)):
                 return TOO_LARGE
             status = cursor_next(cursor, self.by_count)
             if status != CURSOR_FINE:

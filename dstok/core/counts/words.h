@@ -33,7 +33,6 @@ static inline void words_free(Words *w) {
     free(w->tokens);
     free(w->starts);
     free(w->counts);
-    memset(w, 0, sizeof *w);
 }
 
 /* Makes room for words of at most `cells` cells in the short form, or `tokens` bytes in the long one; false if memory is

@@ -44,20 +44,13 @@ enum {
 };
 #define CPUID_7_EBX_AVX512 (1u << 16 | 1u << 17 | 1u << 30 | 1u << 31) /* F, DQ, BW, VL */
 
-/* The registers that the system saves for each thread. Call it only where the processor has OSXSAVE. */
-static inline uint32_t vectors_saved(void) {
-    uint32_t low, high;
-    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-    return low;
-}
-
 /* The vectors that the processor has and the system saves, as VECTORS_ bits. Not by the compiler's own
  * __builtin_cpu_supports: that needs a library of clang's that Windows does not link. */
 static inline int platform_vectors(void) {
     uint32_t a, b, c, d, saved;
     if (!__get_cpuid(1, &a, &b, &c, &d) || (c & CPUID_1_ECX) != CPUID_1_ECX)
         return 0;
-    saved = vectors_saved();
+    __asm__ volatile("xgetbv" : "=a"(saved), "=d"(d) : "c"(0)); /* the registers that the system saves: it has OSXSAVE */
     if (!__get_cpuid(0x80000001, &a, &b, &c, &d) || !(c & CPUID_EXTENDED_ECX) || !__get_cpuid_count(7, 0, &a, &b, &c, &d))
         return 0;
     if ((b & CPUID_7_EBX_AVX2) != CPUID_7_EBX_AVX2 || (saved & SAVED_AVX2) != SAVED_AVX2)

@@ -96,9 +96,9 @@ cdef class Batch:
         self, Encoder encoder not None, texts not None: list[Text] | Rows, Policy policy not None, bint replace,
         Py_ssize_t threads
     ):
-        cdef int64_t[::1] counts = array("q", bytes(8 * (len(texts) + 1)))
+        cdef int64_t[::1] counts = array("q", bytes(8 * (len(texts) + 1)))  # one more: there may be no text
         self.encoder, self.policy, self.replace, self.texts = encoder, policy, replace, texts
-        self.counted, self.counts = counts, &counts[0]
+        self.counted, self.counts = counts.base, &counts[0]
         self.failed = PY_SSIZE_T_MAX
         self.sources = <Source *>malloc((len(texts) + 1) * sizeof(Source))
         self.parts = <Part *>calloc(len(texts) + 1, sizeof(Part))
@@ -153,20 +153,12 @@ cdef class Batch:
     def arrays(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
         """Return all ids in a uint32 array, and the number of ids of each text in an int64 array."""
         joined = self._run(ARRAYS, None)
-        return numpy_().frombuffer(joined, numpy_().uint32), self._counted()
+        return numpy_().frombuffer(joined, numpy_().uint32), numpy_().asarray(self.counted)[:len(self.texts)]
 
-    def lengths(self) -> list[int]:
-        """Return the number of ids of each text, as a list."""
+    def lengths(self) -> array[int]:
+        """Return the number of ids of each text, in an array of typecode "q"."""
         self._run(LENGTHS, None)
-        return [self.counts[i] for i in range(len(self.texts))]
-
-    def length_array(self) -> npt.NDArray[np.int64]:
-        """Return the number of ids of each text, as an int64 array."""
-        self._run(LENGTHS, None)
-        return self._counted()
-
-    cdef _counted(self):
-        return numpy_().asarray(self.counted)[:len(self.texts)]
+        return self.counted[:len(self.texts)]
 
     # Threads, and the parts they take.
 

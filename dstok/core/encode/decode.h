@@ -199,11 +199,6 @@ static ptrdiff_t decode_code_points(const uint8_t *text, ptrdiff_t length, uint8
     return length - continued;
 }
 
-/* The place of the first byte of which a bit is set, in the order of memory. */
-static inline int decode_first(uint64_t bits) {
-    return (PY_BIG_ENDIAN ? __builtin_clzll(bits) : __builtin_ctzll(bits)) >> 3;
-}
-
 /* Writes the code points of well-formed UTF-8 as units of one, two or four bytes, which are wide enough. Characters of one
  * width follow each other in most texts, so each width has a loop.
  *
@@ -219,7 +214,7 @@ static inline int decode_first(uint64_t bits) {
                 for (int i = 0; i < 8; i++) \
                     out[i] = text[i]; \
                 eight &= 0x8080808080808080ull; \
-                ascii = eight ? decode_first(eight) : 8; \
+                ascii = !eight ? 8 : (PY_BIG_ENDIAN ? __builtin_clzll(eight) : __builtin_ctzll(eight)) >> 3; \
             } \
             for (; end - text < 32 && text < end && *text < 0x80; text += 1) \
                 *out++ = *text; \

@@ -22,7 +22,8 @@ from libc.string cimport memchr, memcpy, memmove, memset
 from dstok.core.encode.memory cimport Pool
 from dstok.core.encode.sinks cimport Run
 from dstok.core.cpu.level cimport Implementation, chosen
-from dstok.core.text.utf8 cimport find_invalid
+from dstok.core.cpu.platform cimport huge_alloc
+from dstok.core.text.utf8 cimport PyUnicode_DATA, PyUnicode_KIND, find_invalid
 
 import sys
 from array import array
@@ -33,12 +34,7 @@ from dstok.errors import ArgumentError, UnknownIdError, UnsupportedError
 
 cdef extern from "Python.h":
     object PyUnicode_New(Py_ssize_t size, uint32_t most)
-    void *PyUnicode_DATA(object text) noexcept
-    int PyUnicode_KIND(object text) noexcept
     int get_buffer "PyObject_GetBuffer"(object given, Py_buffer *view, int flags) noexcept
-
-cdef extern from "cpu/platform.h":
-    void *huge_alloc(size_t size) noexcept nogil
 
 cdef extern from "encode/decode.h":
     enum:
@@ -397,15 +393,23 @@ cdef class Decoder:
 
     cdef object _text(self, Run w, DecodeTaken *taken, bint strict):
         """Return the text of the ids that were taken, or, if their bytes are not UTF-8, the bytes."""
-        cdef Py_ssize_t length
+        cdef Py_ssize_t length, count, done = 0
+        cdef uint8_t most
+        cdef uint8_t *units
         self._settle(w, 0, strict, self.strip, taken)
         length = taken.out - w.buffer
         if taken.kinds & NOT_WHOLE and find_invalid(w.buffer, length, self.level) >= 0:
             return written(w, taken)
-        if taken.kinds & NOT_ASCII:
-            return text_of(w.buffer, length, self.level)
-        text = PyUnicode_New(length, 0x7F)
-        memcpy(PyUnicode_DATA(text), w.buffer, length)
+        if not taken.kinds & NOT_ASCII:
+            text = PyUnicode_New(length, 0x7F)
+            memcpy(PyUnicode_DATA(text), w.buffer, length)
+            return text
+        count = decode_code_points(w.buffer, length, &most)
+        text = PyUnicode_New(count, 0xFF if most < 0xC4 else 0xFFFF if most < 0xF0 else 0x10FFFF)
+        units = <uint8_t *>PyUnicode_DATA(text)
+        if PyUnicode_KIND(text) == 2 and self.level.widen != NULL:
+            done = self.level.widen(w.buffer, length, <uint16_t **>&units)
+        decode_widen(w.buffer + done, length - done, PyUnicode_KIND(text), units)
         return text
 
 
@@ -432,16 +436,3 @@ cdef DecodeTake opened(ids, Py_buffer *view, int dimensions) except? NULL:
     if take == NULL:
         PyBuffer_Release(view)
     return take
-
-
-cdef str text_of(const uint8_t *text, Py_ssize_t length, const Implementation *level):
-    """Return well-formed UTF-8 as a `str`."""
-    cdef uint8_t most
-    cdef uint8_t *units
-    cdef Py_ssize_t done = 0, count = decode_code_points(text, length, &most)
-    made = PyUnicode_New(count, 0x7F if most < 0x80 else 0xFF if most < 0xC4 else 0xFFFF if most < 0xF0 else 0x10FFFF)
-    units = <uint8_t *>PyUnicode_DATA(made)
-    if PyUnicode_KIND(made) == 2 and level.widen != NULL:
-        done = level.widen(text, length, <uint16_t **>&units)
-    decode_widen(text + done, length - done, PyUnicode_KIND(made), units)
-    return made

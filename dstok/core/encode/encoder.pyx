@@ -31,7 +31,10 @@ from dstok.core.encode.sinks cimport (
 )
 from dstok.core.split.finder cimport FINE, INVALID_TEXT, OUT_OF_MEMORY, SPECIAL_FOUND
 from dstok.core.text.normalize cimport NORMALIZED, NO_MEMORY, PREFIX_NONE, Verdict, puts_space
-from dstok.core.text.utf8 cimport RUN_MOST, TEXT_MOST, find_invalid, next_cut, open_source, source_of, transcode
+from dstok.core.text.utf8 cimport (
+    RUN_MOST, TEXT_MOST, PyUnicode_DATA, PyUnicode_GET_LENGTH, PyUnicode_IS_ASCII, PyUnicode_KIND, find_invalid,
+    next_cut, open_source, source_of, transcode,
+)
 
 from dstok._util.arguments import (
     MANY, Dtype, Errors, Special, Text, checked_text, in_dtype, lone_surrogate, not_utf8, replaces_faults, whole_number,
@@ -41,12 +44,8 @@ from dstok.errors import SpecialTokenError, UnsupportedError
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX
     bint PyUnicode_CheckExact(object) noexcept
-    bint PyUnicode_IS_ASCII(object) noexcept
     bint PyUnicode_IS_COMPACT(object) noexcept
-    int PyUnicode_KIND(object) noexcept
     object PyUnicode_DecodeUTF8(const char *, Py_ssize_t, const char *errors)
-    void *PyUnicode_DATA(object) noexcept
-    Py_ssize_t PyUnicode_GET_LENGTH(object) noexcept
 
 cdef extern from "encode/ints.h":
     Py_ssize_t ints_most
@@ -391,15 +390,15 @@ cdef class Encoder:
             return count
         return self.run_text(text, policy, replace, 0, as_total)
 
-    def count_to(self, text: Text, Policy policy not None, bint replace, Py_ssize_t limit) -> int:
-        """Return the number of ids of `text` if it is below `limit`; else stop early, at `limit` or more."""
-        return self.run_text(text, policy, replace, 0, as_total, limit)
-
-    def count_part(
-        self, str text not None, Py_ssize_t start, Py_ssize_t end, Policy policy not None, Py_ssize_t limit
+    def count_to(
+        self, text: Text, Policy policy not None, bint replace, Py_ssize_t limit, Py_ssize_t start=0,
+        Py_ssize_t end=PY_SSIZE_T_MAX
     ) -> int:
-        """Do what `count_to` does, for the slice `text[start:end]`, without copying it."""
-        return self.run_text(text, policy, False, 0, as_total, limit, start, end)
+        """Return the number of ids of `text`, or of the slice `text[start:end]` of a `str`, if it is below `limit`.
+
+        Else stop early, at `limit` or more.
+        """
+        return self.run_text(text, policy, replace, 0, as_total, limit, start, end)
 
     def char_ends(
         self, str text not None, Py_ssize_t start, Py_ssize_t end, Policy policy not None

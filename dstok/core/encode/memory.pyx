@@ -138,7 +138,7 @@ cdef class Pool:
     def work(self) -> int:
         """Return the number of bytes that sections and borders of long pieces have read so far. For tests."""
         cdef int i
-        return sum([(<IdSink>self.kept[i]).scratch.work + (<IdSink>self.kept[i]).junction.work
+        return sum([(<IdSink>self.kept[i]).scratch[0].work + (<IdSink>self.kept[i]).scratch[1].work
                     for i in range(KEPT) if self.kept[i] != NULL])
 
     # The large buffers of one run serve the next: fresh memory costs 0.65 ms/MB, more than half of the time of

@@ -17,6 +17,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
+from dstok.core.bpe.merge cimport KEY24_MAX
 from dstok.core.cpu.level cimport Implementation, chosen
 from dstok.core.encode.memory cimport Pool, numpy_, spans_of
 from dstok.core.encode.sinks cimport SPANS, Run
@@ -65,10 +66,6 @@ cdef class SpanPass:
 
     def __copy__(self):
         return self  # it never changes
-
-    def strategy(self) -> str:
-        """Name the strategy that finds pieces, as `Finder.strategy` does."""
-        return self.finder.strategy()
 
     cdef int find(self, Run run, const Source *source) except -1 nogil:
         """Find the pieces of a valid text, in a run that the caller leases, begins and releases."""
@@ -236,10 +233,6 @@ cdef object not_rising(const uint8_t[::1] text, int64_t offset, int64_t before):
     return ValueError(f"expected offsets that rise up to {text.shape[0]}, found {offset} after {before}")
 
 
-cdef extern from "text/hash.h":
-    enum:
-        KEY24_MAX               # bytes of a key; its last byte is the piece's length here
-
 cdef extern from "encode/piece_list.h":
     object untracked_tuple(PyTypeObject *cls, Py_ssize_t fields)
 
@@ -306,7 +299,7 @@ cdef str text_of(Shared *known, const uint8_t *piece, Py_ssize_t length):
     if known == NULL or length >= KEY24_MAX:
         return PyUnicode_DecodeUTF8(<const char *>piece, length, NULL)
     key_of(piece, <uint32_t>length, key)
-    key[2] |= <uint64_t>length << 56
+    key[2] |= <uint64_t>length << 56  # in the last byte, which no key has
     entry = &known[hash_first(key_mix(key)) >> (64 - SHARED_BITS)]
     if entry.key[0] == key[0] and entry.key[1] == key[1] and entry.key[2] == key[2]:
         return <str>entry.text

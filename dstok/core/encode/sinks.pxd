@@ -84,8 +84,7 @@ cdef class IdSink(Run):
     cdef bint in_strips      # the level merges several pieces at once, of their bytes alone
     cdef PieceMemory _keep
     cdef PieceTable table
-    cdef Scratch scratch
-    cdef Scratch junction
+    cdef Scratch[2] scratch
     cdef uint64_t values[CHUNK_ROOM]  # of the chunk's pieces, in the piece table
     cdef uint32_t missed[CHUNK_ROOM]  # the pieces that the piece table does not hold
     cdef uint32_t *side      # ids of pieces that the piece table cannot hold: a count, then the ids of each

@@ -27,24 +27,15 @@ from dstok.core.bpe.merge cimport (
     strips_next, strips_take,
 )
 from dstok.core.cpu.level cimport CHUNK_ROOM, PieceMerge, Strips, chosen
+from dstok.core.cpu.platform cimport ARRAY_KEPT, array_trim, huge_free, huge_zeroed, prefetch
 from dstok.core.split.finder cimport FINE, OUT_OF_MEMORY, Chunk, open_pages
 from dstok.core.text.utf8 cimport characters_within
 
 from array import array as new_array
 
-cdef extern from "cpu/platform.h":
-    enum:
-        ARRAY_KEPT
-    void *huge_zeroed(size_t size) noexcept nogil
-    void huge_free(void *memory, size_t size) noexcept nogil
-    void array_trim(void *array, Py_ssize_t *room, size_t entry) noexcept nogil
-
 cdef extern from "encode/repeats.h":
     void find_repeats(
         const uint8_t *text, const uint32_t *starts, const uint32_t *missed, int count, uint16_t *first) noexcept nogil
-
-cdef extern from *:
-    void __builtin_prefetch(const void *) noexcept nogil
 
 cdef extern from "encode/soft_cuts.h":
     void soft_open(Borders *t, const Implementation *level) noexcept nogil
@@ -192,17 +183,17 @@ cdef class IdSink(Run):
         self.in_strips = self.level.merge_strips != NULL and bpe.lost is None and not bpe.ends_words
 
     def __dealloc__(self):
-        scratch_free(&self.scratch)
-        scratch_free(&self.junction)
+        scratch_free(self.scratch)
+        scratch_free(self.scratch + 1)
         free(self.side)
         huge_free(self.memory, MEMORY_BYTES)
 
     cdef void trim(self) noexcept:
         Run.trim(self)
         array_trim(&self.side, &self.side_room, sizeof(uint32_t))
-        if max(self.scratch.capacity, self.junction.capacity) * SCRATCH_BYTES > ARRAY_KEPT:
-            scratch_free(&self.scratch)
-            scratch_free(&self.junction)
+        if max(self.scratch[0].capacity, self.scratch[1].capacity) * SCRATCH_BYTES > ARRAY_KEPT:
+            scratch_free(self.scratch)
+            scratch_free(self.scratch + 1)
 
     cdef void take(self) noexcept nogil:
         if is_long(&self.chunk) and opens_borders(self, self.bpe, WORK):
@@ -279,7 +270,7 @@ cdef class IdSink(Run):
                 hashes[i] = piece_fetch_long(&self.table, text + start, length)
             else:
                 lines[i] = piece_second(&self.table, text + start, length)
-                __builtin_prefetch(lines[i])
+                prefetch(lines[i])
         for i in range(misses):
             index = self.missed[left] = self.missed[i]
             start, length = starts[index], starts[index + 1] - starts[index]
@@ -345,7 +336,7 @@ cdef class IdSink(Run):
 
 cdef Py_ssize_t merged(IdSink run, const uint8_t *text, Py_ssize_t length, uint32_t *out) noexcept nogil:
     """Do what `BPE.merge_piece` does; -1, with a fault, if memory is out."""
-    cdef Py_ssize_t found = run.bpe.merge_piece(text, length, out, &run.scratch, &run.junction)
+    cdef Py_ssize_t found = run.bpe.merge_piece(text, length, out, run.scratch)
     if found < 0:
         run.set_fault(OUT_OF_MEMORY)
     return found
@@ -460,8 +451,8 @@ cdef bint opens_borders(IdSink run, BPE bpe, uint64_t least) noexcept nogil:
     """Tell whether long pieces may be cut softly. Makes the tables if `least` bytes of them are merged or here."""
     cdef Borders *made
     if borders_made(&bpe.borders) == NULL:
-        if run.scratch.work + run.chunk.starts[run.chunk.pieces] < least or not bpe.merges_all or not bpe.monotone or (
-                bpe.start.wide.ids != NULL):
+        if run.scratch[0].work + run.chunk.starts[run.chunk.pieces] < least or not bpe.merges_all or (
+                not bpe.monotone or bpe.start.wide.ids != NULL):
             return False
         made = borders_new(&bpe.pairs, &bpe.start, bpe.starts, bpe.blob, bpe.size)
         if made == NULL:
@@ -494,7 +485,7 @@ cdef void take_words(IdSink run) noexcept nogil:
         chunk.pieces = words.count
         if run.find_values(text):
             join_words(run, &joint, &words)
-    run.junction.work += joint.spent
+    run.scratch[1].work += joint.spent
     memcpy(chunk.starts, hard, sizeof(hard))  # the finder reads what lies after the chunk's pieces
     chunk.pieces = pieces
     if run.fault.status == FINE:
@@ -513,7 +504,7 @@ cdef void settle(IdSink run, Py_ssize_t start, Py_ssize_t end, Py_ssize_t first)
 
 cdef inline void begin_piece(IdSink run, Joint *joint, int piece, Py_ssize_t floor) noexcept nogil:
     # Goes on to the piece of this number. Checking its borders may read `most` bytes: docs/proofs_ids.md, "Soft cuts".
-    run.junction.work += joint.spent
+    run.scratch[1].work += joint.spent
     joint.piece, joint.floor, joint.spent = piece, floor, 0
     joint.most = LEAST_SPENT + SPENT * <int64_t>(joint.starts[piece + 1] - joint.starts[piece])
 

@@ -17,14 +17,11 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
 from dstok.core.cpu.level cimport BORDERS, CHUNK, GRID_RANGES, PAD, GridRun, Shuffles, chosen
+from dstok.core.cpu.platform cimport array_trim, huge_grow
 from dstok.core.split.automaton cimport drop
 from dstok.core.text.utf8 cimport code_point
 
 from dstok.core.cpu.level import level_shown
-
-cdef extern from "cpu/platform.h":
-    bint huge_grow(void *array, Py_ssize_t *room, Py_ssize_t used, Py_ssize_t wanted, size_t entry) noexcept nogil
-    void array_trim(void *array, Py_ssize_t *room, size_t entry) noexcept nogil
 
 cdef extern from "split/grid.h":
     enum:

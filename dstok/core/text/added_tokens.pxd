@@ -59,9 +59,6 @@ cdef class Matcher:
     ) noexcept nogil
 
 
-cdef FirstBytes first_bytes(frozenset heads)
-
-
 @cython.final
 cdef class Policy:
     cdef Matcher raw, normalized

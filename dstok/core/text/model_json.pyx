@@ -17,6 +17,7 @@ from libc.stdint cimport int16_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memchr, memcmp, memcpy, memmove, memset
 
 from dstok.core.cpu.level cimport Implementation, chosen
+from dstok.core.cpu.platform cimport huge_advise, huge_free, huge_refuse, huge_zeroed, prefetch
 from dstok.core.text.hash cimport hash_bytes
 from dstok.core.text.json_reader cimport Reader, hex_digit, pass_value, read_number, read_string, takes, takes_word
 from dstok.core.text.utf8 cimport code_point, find_invalid
@@ -27,13 +28,6 @@ from itertools import accumulate
 from os import urandom
 
 from dstok.errors import UnsupportedError
-
-cdef extern from "cpu/platform.h":
-    void *huge_zeroed(size_t size) noexcept nogil
-    void huge_refuse(void *memory, size_t size) noexcept nogil
-    void huge_free(void *memory, size_t size) noexcept nogil
-    void huge_advise(void *memory, size_t size) noexcept nogil
-    void prefetch "__builtin_prefetch"(const void *) noexcept nogil  # a third of the time is waiting for memory
 
 NO_FAULT = -1
 MOST_BYTES = (1 << 31) - 1  # of a vocabulary in JSON
@@ -46,7 +40,7 @@ cdef enum:
     LARGE_FILE = 1 << 22  # bytes; the tables of a smaller file would fill large pages in part
     HEAD = 8          # bytes of an id and a length before each spelling
     BATCH = 32        # merges that are looked up together
-    AHEAD = 16        # look-ups between the fetch of a line and its use
+    AHEAD = 16        # look-ups between the fetch of a line and its use: a third of the time would be waiting
 
 
 cdef struct Merge:
@@ -558,11 +552,6 @@ cdef class TokenTable:
                 raise ValueError(f"expected starts that grow, found {at[i - 1]} and {at[i]}")
         self.starts, self.at, self.blob, self.empty = starts, at, blob[:at[at.shape[0] - 1]], frozenset(empty)
 
-    cdef object token(self, Py_ssize_t i):
-        if self.at[i] == self.at[i + 1] and i not in self.empty:
-            return None
-        return PyBytes_FromStringAndSize(PyBytes_AS_STRING(self.blob) + self.at[i], self.at[i + 1] - self.at[i])
-
     def of_length(self, Py_ssize_t length) -> array[int]:
         """Return the ids of the tokens of that many bytes, at least one."""
         cdef Py_ssize_t i
@@ -578,7 +567,9 @@ cdef class TokenTable:
             i += count
         if not 0 <= i < count:
             raise IndexError(key)
-        return self.token(i)
+        if self.at[i] == self.at[i + 1] and i not in self.empty:
+            return None
+        return PyBytes_FromStringAndSize(PyBytes_AS_STRING(self.blob) + self.at[i], self.at[i + 1] - self.at[i])
 
     def __iter__(self) -> Iterator[bytes | None]:
         return map(self.__getitem__, range(self.at.shape[0] - 1))

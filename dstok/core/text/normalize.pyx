@@ -17,6 +17,7 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 from dstok.core.cpu.level cimport chosen
+from dstok.core.cpu.platform cimport huge_grow
 from dstok.core.text.utf8 cimport Unit, code_at, code_point, encoded, find_invalid, open_source
 
 from array import array
@@ -26,9 +27,6 @@ cdef enum:
     BLOCK = 64               # units that one step looks at
     MOST_INSERTED = 24       # combining marks in a row that insertion sorts
     LEAST = 64               # entries that an array has room for at first
-
-cdef extern from "cpu/platform.h":
-    bint huge_grow(void *array, Py_ssize_t *room, Py_ssize_t used, Py_ssize_t wanted, size_t entry) noexcept nogil
 
 cdef enum:
     SYLLABLE = 0xAC00

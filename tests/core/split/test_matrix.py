@@ -89,7 +89,7 @@ def check(passes: Iterable[SpanPass], model: Model, text: str) -> None:
     expected = ends(model, text)
     for each in passes:
         found = each.spans(text.encode())
-        assert found[:, 1].tolist() == expected, (each.strategy(), text)
+        assert found[:, 1].tolist() == expected, (each.finder.strategy(), text)
         assert found[:, 0].tolist() == [0, *expected][: len(expected)]
 
 
@@ -127,7 +127,7 @@ def test_a_joiner() -> None:
                                (["a ", " t"], "a tb t", ["a t", "b", " t"])]:
         own = model(pairs)
         for each in passes(own):
-            assert each.split(text.encode()) == parts, each.strategy()
+            assert each.split(text.encode()) == parts, each.finder.strategy()
         check(passes(own), own, (text * 7 + "\xe9") * 9)
 
 

@@ -125,7 +125,7 @@ def test_long_texts(name: str, level_name: str) -> None:
 def test_each_level(name: str, level_name: str) -> None:
     """Texts of a few blocks, or chunks: shuffles, and windows where they cannot tell, cut as windows alone."""
     run, alone = by_shuffles_and_by_windows(name, level_name)
-    assert alone.strategy() == "both sides"
+    assert alone.finder.strategy() == "both sides"
     for chance, text in random_texts(name, 60):
         data = (text * chance.choice((1, 3, 9, 200)) + "".join(char * chance.choice((1, 1, 2, 70)) for char in text)).encode()
         assert run.spans(data).tolist() == alone.spans(data).tolist(), data
@@ -202,7 +202,7 @@ def test_too_many_sets_from_the_left(name: str, monkeypatch: pytest.MonkeyPatch)
     few = make_bimachine(marked)
     assert len(few.left) == len(marked.rows) and not few.section(shuffled=True)
     run = finder(compiled(name), few.section())
-    assert run.strategy() == "both sides"
+    assert run.finder.strategy() == "both sides"
     for chance, text in random_texts(name, 60):
         cut = chance.randint(0, len(text))
         assert in_parts(run, [text[:cut], text[cut:]]) == right.split(text.encode()), text
