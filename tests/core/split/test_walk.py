@@ -310,7 +310,7 @@ SHORT = [
     ("rules_words.h", "absorbed |= glued;", ""),
     ("rules_words.h", "letters_before & ~first_before & ~s->suffix", "letters_before & ~first_before"),
     ("rules_words.h", "letters_before & ~first_before & ~s->suffix", "letters_before & ~s->suffix"),
-    ("rules_words.h", "& ~s->suffix : punct_start)", "& ~s->suffix : ~0ull)"),
+    ("rules_words.h", "& ~s->suffix : punct_start;", "& ~s->suffix : ~0ull;"),
     ("rules_words.h", "((quote << 1 & m->l) << 1 & m->l)", "((quote << 1 & m->l) << 1 & m->letter)"),
     ("rules_words.h", "suffix = brief << 1 | longer << 1;", "suffix = brief << 1;"),
     ("rules_words.h", "m->rare |= (m->rare >> 1 | m->rare >> 2) & m->quote;", ""),
