@@ -27,7 +27,7 @@ TODAY = ("deepseek-v3", *([*BUILT_IN[1:]][number] for number in seeds(len(BUILT_
 FOLDERS = {"deepseek-r1-distill-qwen": "deepseek-r1-distill-qwen-7b"}  # those whose names differ
 OF_EACH_RULES = ("deepseek-v3", "qwen-2.5", "glm-4", "minimax", "gpt2", "cl100k_base", "deepseek-llm-7b-base",
                  "deepseek-coder-33b-base", "tekken", "kimi-k2", "nanochat", "starcoder", "seed-coder", "minicpm5", "ufakzeka",
-                 "spark2_5", "youtu")  # a model of each set of rules
+                 "spark2_5", "youtu", "laguna")  # a model of each set of rules
 
 
 def real_json(name: str) -> str:

@@ -22,8 +22,8 @@ from dstok.core.split.character_finder cimport (
     matrix_apart, matrix_ascii,
 )
 from dstok.core.split.finder cimport (
-    BIMACHINE_KINDS, BIMACHINE_STATES, BIMACHINE_UNSURE, SHUFFLE_CLASSES, SHUFFLE_STATES, Bimachine, bimachine_open,
-    shuffles_open,
+    BIMACHINE_KINDS, BIMACHINE_STATES, BIMACHINE_UNSURE, NEWLINES_FIRST, RULES, SHUFFLE_CLASSES, SHUFFLE_STATES,
+    Bimachine, bimachine_open, shuffles_open,
 )
 from dstok.core.bpe.merge cimport (
     BPE, ID_BITS, NO_PAIR, NO_RANK, RANK_BITS, character_at, pair_merged, pair_rank,
@@ -671,7 +671,8 @@ cdef class Walk:
         """Return the number of characters of word[first:count] that a block decides; -1 if its marks are wrong."""
         cdef GridState s = self.unpacked if first == 0 else walk_unpack(state[0])
         cdef uint64_t starts
-        cdef uint8_t byte = c"\n" if ahead == NEWLINE else c"x" if ahead == OTHER else 0xC2 if ahead == RARE else 0
+        cdef uint8_t other = c"\n" if RULES[self.rules].newlines == NEWLINES_FIRST else c"x"
+        cdef uint8_t byte = c"\r" if ahead == NEWLINE else other if ahead == OTHER else 0xC2 if ahead == RARE else 0
         cdef int at = 0, i = first, decided = walk_block(
             self.rules, m, width, size, more, ahead == ENDS, byte, &s, &starts)
         self.blocks += 1 + self.alive[first] // 8

@@ -26,28 +26,27 @@ typedef struct {
 } SoftWords;
 
 /* Cuts words that have no key in the piece table, but for runs, whose bytes are equal but for the first and the last. The
- * cut is after many blanks, or so that all but the rest has a key; or some bytes before, where two of them merge later. */
+ * cut is after many blanks; or so that all but the rest has a key, or some bytes before, where two of them merge later. */
 static inline void soft_shorten(const Borders *t, const uint8_t *text, SoftWords *w) {
     for (int i = 0; i < w->count; i++) {
         uint32_t *start = w->starts + i;
-        Two long_ones = (Two)((MIDDLE - (*(Four *)(start + 1) - *(Four *)start)) |
-                              (MIDDLE - (*(Four *)(start + 5) - *(Four *)(start + 4))));
-        if (!((long_ones[0] | long_ones[1]) & 0x8000000080000000)) { /* none of eight words is long */
-            i += 7;
+        Four longer = {0};
+        for (int j = 0; j < 16; j += 4)
+            longer |= MIDDLE - (*(Four *)(start + j + 1) - *(Four *)(start + j));
+        if (!((((Two)longer)[0] | ((Two)longer)[1]) & 0x8000000080000000)) { /* none of sixteen words is long */
+            i += 15;
             continue;
         }
         while (start[1] - start[0] <= MIDDLE && ++i < w->count)
             start++;
-        if (i == w->count)
-            break;
         uint32_t end = start[1], cut = *start + MIDDLE, run = *start + 2, at = (uint32_t)w->asks;
-        if (end - *start <= KEY252_MAX && !memcmp(text + *start + 1, text + *start + 2, end - *start - 3))
+        if (i == w->count || (end - *start <= KEY252_MAX && !memcmp(text + *start + 1, text + *start + 2, end - *start - 3)))
             continue;
         while (run < cut && text[run] == text[*start + 1])
             run++;
-        uint32_t tries = run < cut ? 4 : 0, late = 0;
-        cut = run > *start + 4 ? run : cut;
-        for (uint32_t place = cut, last = cut - tries; place > last; place--) {
+        uint32_t many = run > *start + 4, late = 0;
+        cut = many ? run : cut;
+        for (uint32_t place = cut, last = many ? cut : cut - 4; place > last; place--) {
             uint32_t rank = pair_rank(t->pairs, t->start->bytes[text[place - 1]], t->start->bytes[text[place]]);
             cut = rank > late ? place : cut;
             late = rank > late ? rank : late;

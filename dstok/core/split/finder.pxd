@@ -8,7 +8,7 @@ from dstok.core.split.automaton cimport Memo
 
 cdef extern from "split/kernel.h":
     enum:
-        RULES_COUNT, RULES_NONE, RULES_MATRIX, RULES_SHUFFLES, CJK_RUN, CJK_FIRST
+        RULES_COUNT, RULES_NONE, RULES_MATRIX, RULES_SHUFFLES, CJK_RUN, CJK_FIRST, NEWLINES_FIRST
         F_LETTER, F_PUNCT, F_CJK, F_BLANK, F_NUMBER, F_RARE, F_CAPITAL, F_CASELESS, F_COMBINING, F_HAN
         F_CUTTABLE, F_CUT_BEFORE, F_MIXED, SHUFFLE_CUTTABLE, SHUFFLE_CUT_BEFORE
     bint cuttable "kernel_cuttable"(uint32_t c) noexcept nogil

@@ -133,22 +133,19 @@ typedef struct {
     uint32_t *starts, here;
     int count, anchor;
     uint64_t fresh;
-    const uint64_t *more;
-    uint32_t origin;
-    uint16_t *asked;
-    int asks;
-    uint64_t all;
+    GridRun *run;
 } GridEnd;
 
 /* Appends the starts of a block that has decided `size` bytes. */
 GRID_INLINE void grid_append(int rules, GridWrite write, GridStarts found, int size, GridEnd *end) {
     if (rules == RULES_SOFT) {
-        uint32_t at = end->here - end->origin;
-        const uint64_t *more = end->more + (at >> 6);
+        GridRun *run = end->run;
+        uint32_t at = end->here - run->origin;
+        const uint64_t *more = run->more + (at >> 6);
         uint64_t there = (more[0] >> (at & 63) | more[1] << 1 << (~at & 63)) & ~(~0ull << size);
         found.starts = (found.starts | there) & end->fresh;
-        for (uint64_t left = (found.anchors | end->all) & found.starts & ~there; left; left &= left - 1)
-            end->asked[end->asks++] = (uint16_t)(end->count + __builtin_popcountll(found.starts & (left ^ (left - 1))));
+        for (uint64_t left = (found.anchors | run->all) & found.starts & ~there; left; left &= left - 1)
+            run->asked[run->asks++] = (uint16_t)(end->count + __builtin_popcountll(found.starts & (left ^ (left - 1))));
     }
     found.starts &= end->fresh;
     end->fresh = ~0ull;
@@ -162,9 +159,8 @@ GRID_INLINE void grid_append(int rules, GridWrite write, GridStarts found, int s
     end->here += (uint32_t)size;
 }
 
-GRID_INLINE GridEnd grid_enter(const GridRun *run) {
-    return (GridEnd){run->starts, run->at, run->pieces, run->anchor, ~0ull << (run->at == run->starts[run->pieces]),
-                     run->more, run->origin, run->asked, run->asks, run->all};
+GRID_INLINE GridEnd grid_enter(GridRun *run) {
+    return (GridEnd){run->starts, run->at, run->pieces, run->anchor, ~0ull << (run->at == run->starts[run->pieces]), run};
 }
 
 /* Adds the last piece where the text ends. */
@@ -175,7 +171,6 @@ GRID_INLINE void grid_leave(int rules, uint32_t stop, int final, GridEnd end, Gr
     }
     run->at = end.here;
     run->pieces = end.count;
-    run->asks = end.asks;
     run->anchor = ROWS[rules].cased || rules == RULES_SHUFFLES ? end.anchor : end.count;
 }
 

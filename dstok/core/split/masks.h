@@ -37,6 +37,7 @@ typedef struct {
     uint64_t quote, brief, r_or_v, l, e;     /* words: the quote; letters after it, brief: s, t, m and d */
     uint64_t upper, lower, caseless, combining; /* cased words: letters by case; caseless: combining marks, too */
     uint64_t slash;                          /* cased words: the slash */
+    uint64_t line;                           /* NEWLINES_FIRST: line feeds, which are no newlines then */
     uint64_t wide_blank;                     /* blanks that are not ASCII */
     uint64_t leads, three, four, trail;      /* first bytes of characters of two bytes or more, of three or four, of
                                               * four; the bytes after those */

@@ -192,7 +192,8 @@ SIMD_AVX512 GRID_INLINE void narrow_avx512(const KernelTables *t, int rules, con
     m->number = KIND(A_NUMBER);
     m->space = IS(x, ' ');
     m->blank = KIND(A_BLANK);
-    m->newline = KIND(A_NEWLINE);
+    m->line = ROWS[rules].newlines == NEWLINES_FIRST ? IS(x, '\n') : 0;
+    m->newline = KIND(A_NEWLINE) & ~m->line;
     m->rare = ROWS[rules].lead == LEAD_BLANK ? _mm512_mask_testn_epi8_mask(narrow, kinds, kinds) : 0;
     m->quote = m->brief = m->r_or_v = m->l = m->e = 0;
     if (ROWS[rules].suffix) {

@@ -140,9 +140,10 @@ FUNCTION void NAME(narrow)(const KernelTables *t, int rules, const uint8_t *p, u
     m->letter = m->ascii = WORD(TO(c | ALL(0x20), 'a', 'z')) & text;
     m->number = WORD(TO(c, '0', '9')) & text;
     m->space = WORD(c == ALL(' ')) & text;
-    m->newline = WORD((c == ALL('\n')) | (c == ALL('\r'))) & text;
-    m->blank = (WORD(TO(c, '\t', '\r')) & text & ~m->newline) | m->space;
-    uint64_t others = text & ~(wide | m->letter | m->number | m->newline | m->blank);
+    m->line = ROWS[rules].newlines == NEWLINES_FIRST ? WORD(c == ALL('\n')) & text : 0;
+    m->newline = WORD((c == ALL('\n')) | (c == ALL('\r'))) & text & ~m->line;
+    m->blank = (WORD(TO(c, '\t', '\r')) & text & ~m->newline & ~m->line) | m->space;
+    uint64_t others = text & ~(wide | m->letter | m->number | m->newline | m->line | m->blank);
     m->punct = others;
     m->rare = 0;
     if (ROWS[rules].lead == LEAD_BLANK) {

@@ -41,7 +41,7 @@ typedef struct {
     uint64_t suffix;    /* words: the end of 's and the like */
     uint64_t lower;     /* cased words: a small letter */
     uint64_t caseless;  /* cased words: a letter of no case, or a combining mark */
-    uint64_t absorbed;  /* a newline or slash that punctuation has absorbed (TAIL_SLASHES) */
+    uint64_t absorbed;  /* TAIL_SLASHES: a newline or slash that punctuation has absorbed; else a line feed (masks.h) */
     uint64_t gap;       /* runs: a character that no Split takes */
     uint64_t ascii;     /* runs: an ASCII letter, if the rules need it */
     uint64_t digits;    /* not a bit: digits since the last number start */
@@ -60,15 +60,15 @@ typedef struct {
 } GridText;
 
 /* Whether the blanks from p on end before a newline: 1 for "  \n", 0 for "  b", -1 if that is not known. At the text's
- * end: `ends`. */
-static int grid_newline_ahead(const uint8_t *p, const uint8_t *stop, int final, int ends) {
+ * end: `row->ends`. */
+static int grid_newline_ahead(const uint8_t *p, const uint8_t *stop, int final, const Rules *row) {
     while (p < stop && (*p == ' ' || (*p >= '\t' && *p <= '\r' && *p != '\n' && *p != '\r')))
         p++;
     if (p == stop)
-        return final ? ends : -1;
+        return final ? row->ends : -1;
     if (*p >= 0x80)
         return -1;
-    return *p == '\n' || *p == '\r';
+    return *p == '\r' || (*p == '\n' && row->newlines != NEWLINES_FIRST);
 }
 
 /* Numbers in pieces of `most` digits, two or three: in threes, up to nine digits without a branch. "12345678" then starts
@@ -138,7 +138,7 @@ GRID_INLINE int grid_white(const GridText *x, GridMasks *m, const GridState *s, 
         if (first) {
             grid_until(m, 1ull << first);
         } else {
-            int ahead = grid_newline_ahead(x->p + __builtin_popcountll(x->text), x->stop, x->final, ROWS[x->rules].ends);
+            int ahead = grid_newline_ahead(x->p + __builtin_popcountll(x->text), x->stop, x->final, &ROWS[x->rules]);
             if (ahead < 0)
                 return 0;
             after_newline = ahead ? 0 : after_newline;

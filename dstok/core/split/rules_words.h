@@ -133,7 +133,7 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
                             : own->digits   ? m->number & ~m->trail
                                             : m->number & ~(m->number << 1 | s->number) & ~led;
     uint64_t after_blanks = own->first ? m->letter | m->punct : x->text & ~(m->blank | m->newline);
-    if (!grid_white(x, m, s, white, after_blanks & ~first, &white_start))
+    if (!grid_white(x, m, s, white, after_blanks & ~(first | m->line), &white_start))
         return 0;
 
     /* NEWLINES_ALONE: " \n\nb" is " \n", "\n", "b", but "\n\n b" is "\n", "\n", " b". Nothing has a tail, so s->glue is free. */
@@ -144,6 +144,7 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
     if (row->cjk == CJK_RUN)
         cuts |= m->cuts & cjk & cjk_before;
     found->anchors = punct_start | letter_start | number_start | white_start | (cjk & edge);
+    found->anchors |= m->line & ~(m->line << 1 | s->absorbed);
     found->starts = (found->anchors | cuts) & decided;
     found->anchors = row->cased ? found->anchors & decided : found->starts;
     int end = m->size - 1;
@@ -158,8 +159,7 @@ GRID_INLINE int words_block(int rules, const GridText *x, GridMasks *m, GridStat
         s->lower = LAST(m->lower);
         s->caseless = LAST(caseless);
     }
-    if (row->tail == TAIL_SLASHES)
-        s->absorbed = LAST(absorbed);
+    s->absorbed = LAST(row->tail == TAIL_SLASHES ? absorbed : m->line);
     grid_carry(m, s, white, row->digits > 1 ? number_start : m->number); /* digits: 1 where none are counted */
     if (row->newlines == NEWLINES_ALONE)
         s->blank &= ~LAST(lone);

@@ -25,6 +25,7 @@ from dstok.compiled.kernel_selection import (
     GPT2,
     KIMI,
     KINDS,
+    LAGUNA,
     LLM,
     MINICPM,
     ONES,
@@ -49,7 +50,7 @@ from core_sources import CORE
 
 NAMES = {V3: "v3", ONES: "ones", THREES: "threes", CASED: "cased", GPT2: "gpt2", CL100K: "cl100k", LLM: "llm", CODER: "coder",
          TEKKEN: "tekken", KIMI: "kimi", TWOS: "twos", STARCODER: "starcoder", SEED_CODER: "seed-coder", MINICPM: "minicpm",
-         UFAKZEKA: "ufakzeka", SPARK: "spark", YOUTU: "youtu"}
+         UFAKZEKA: "ufakzeka", SPARK: "spark", YOUTU: "youtu", LAGUNA: "laguna"}
 QUICK = [(rules, True) for rules in (CODER, LLM)]  # two seconds
 LONG = [*((rules, True) for rules in NAMES if rules not in (CODER, LLM)), *((rules, False) for rules in NAMES)]
 CASES = [*QUICK, *(LONG[number] for number in seeds(len(LONG), 1))]  # up to a minute
@@ -67,6 +68,7 @@ FAULTS = [
     (TWOS, "rules.h", "second | third;", "second;"),
     (KIMI, "rules_words.h", "cjk << 1 | s->cjk : 0", "cjk << 1 : 0"),
     (YOUTU, "rules_words.h", "caseless << 1 | s->caseless : 0", "caseless << 1 : 0"),
+    (LAGUNA, "rules_words.h", "~(m->line << 1 | s->absorbed)", "~(m->line << 1)"),
     (SPARK, "rules_words.h", "s->blank &= ~LAST(lone);", ";"),
     (THREES, "rules.h", "    return start;\n}\n\n/* The digits", "    return start | (start << 60 & beyond);\n}\n\n/* The digits"),
 ]

@@ -33,6 +33,7 @@ from dstok.compiled.kernel_selection import (
     GPT2,
     KIMI,
     KINDS,
+    LAGUNA,
     LETTER,
     LLM,
     MINICPM,
@@ -65,7 +66,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "rules.md"
 RULES = {"deepseek-v3": V3, "qwen-2.5": ONES, "qwen-3.5": ONES, "glm-4": THREES, "minimax": CASED,
          "gpt2": GPT2, "cl100k_base": CL100K, "deepseek-llm-7b-base": LLM, "deepseek-coder-33b-base": CODER,
          "tekken": TEKKEN, "kimi-k2": KIMI, "nanochat": TWOS, "starcoder": STARCODER, "seed-coder": SEED_CODER,
-         "minicpm5": MINICPM, "ufakzeka": UFAKZEKA, "spark2_5": SPARK, "youtu": YOUTU}
+         "minicpm5": MINICPM, "ufakzeka": UFAKZEKA, "spark2_5": SPARK, "youtu": YOUTU, "laguna": LAGUNA}
 LEFT = {"kimi-k2": 400}  # radicals
 each_family = pytest.mark.parametrize("name", RULES)
 
@@ -273,7 +274,7 @@ SHORT = [
     ("rules.h", "if ((number & before) == before)", "if (1)"),
     ("rules.h", "start |= 1ull << (most - s->digits)", "start |= 1ull << (most - 1 - s->digits)"),
     ("rules.h", "(most > 2 ? number << 3 : ~0ull)", "number << 3"),
-    ("rules.h", "(*p == '\\n' && !lines)", "*p == '\\n'"),
+    ("rules.h", "(*p == '\\n' && row->newlines != NEWLINES_FIRST)", "*p == '\\n'"),
     ("rules.h", ": before + (uint64_t)size", ": (uint64_t)size"),
     ("rules.h", "m->blank & led >> 1;", "m->blank & led >> 2;"),
     ("rules.h", "if (!m->wide_blank)", "if (1)"),
@@ -296,7 +297,9 @@ SHORT = [
     ("rules_words.h", "m->ascii + taken;", "m->ascii;"),
     ("rules_words.h", "(rest | s->leader) & ~m->ascii", "rest & ~m->ascii"),
     ("rules_words.h", "own->first ? m->letter | m->punct :", "0 ? 0 :"),
-    ("rules_words.h", "after_blanks & ~first", "after_blanks"),
+    ("rules_words.h", "~(first | m->line)", "~m->line"),
+    ("rules_words.h", "~(first | m->line)", "~first"),
+    ("rules_words.h", "~(m->line << 1 | s->absorbed)", "~(m->line << 1)"),
     ("rules_words.h", "(m->blank & ~lone) << 1", "m->blank << 1"),
     ("rules_words.h", "s->blank &= ~LAST(lone);", ";"),
     ("rules_words.h", "(s->white & ~s->glue)", "s->white"),
@@ -307,7 +310,7 @@ SHORT = [
     ("rules_words.h", "absorbed |= glued;", ""),
     ("rules_words.h", "letters_before & ~first_before & ~s->suffix", "letters_before & ~first_before"),
     ("rules_words.h", "letters_before & ~first_before & ~s->suffix", "letters_before & ~s->suffix"),
-    ("rules_words.h", "& ~s->suffix : punct_start)", "& ~s->suffix : ~0ull)"),
+    ("rules_words.h", "& ~s->suffix : punct_start;", "& ~s->suffix : ~0ull;"),
     ("rules_words.h", "((quote << 1 & m->l) << 1 & m->l)", "((quote << 1 & m->l) << 1 & m->letter)"),
     ("rules_words.h", "suffix = brief << 1 | longer << 1;", "suffix = brief << 1;"),
     ("rules_words.h", "m->rare |= (m->rare >> 1 | m->rare >> 2) & m->quote;", ""),
@@ -327,8 +330,9 @@ SHORT = [
     ("rules_words.h", "(caseless ^ caseless_before)", "0"),
     ("rules_words.h", "? LAST(apart)", "? 0"),
     ("rules_words.h", "s->suffix = suffix >> m->size & 1;", "s->suffix = 0;"),
-    ("rules_words.h", "s->absorbed = LAST(absorbed);", "s->absorbed = 0;"),
-    ("rules.h", "return final ? ends : -1;", "return final ? 0 : -1;"),
+    ("rules_words.h", "TAIL_SLASHES ? absorbed : m->line)", "TAIL_SLASHES ? 0 : m->line)"),
+    ("rules_words.h", "TAIL_SLASHES ? absorbed : m->line)", "TAIL_SLASHES ? absorbed : 0)"),
+    ("rules.h", "return final ? row->ends : -1;", "return final ? 0 : -1;"),
     ("rules.h", "ROWS[x->rules].ends && !x->more ? ~x->text : 0", "0"),
     ("rules_words.h", "row->lead == LEAD_SPACE ? brief | longer >> 1 : 0", "0"),
     ("rules_words.h", "row->lead == LEAD_SPACE ? m->space << 1 | s->space :", "0 ? 0 :"),

@@ -26,6 +26,7 @@ from dstok.compiled.kernel_selection import (
     CODER,
     GPT2,
     KIMI,
+    LAGUNA,
     LLM,
     MINICPM,
     ONES,
@@ -53,7 +54,7 @@ VARIANTS = {
 FAMILIES = {"qwen-2.5": ONES, "qwen-3.5": ONES, "glm-4": THREES, "deepseek-r1-distill-llama-8b": THREES, "minimax": CASED,
             "gpt2": GPT2, "cl100k_base": CL100K, "deepseek-llm-7b-base": LLM, "deepseek-coder-33b-base": CODER, "tekken": TEKKEN,
             "kimi-k2": KIMI, "nanochat": TWOS, "starcoder": STARCODER, "seed-coder": SEED_CODER, "minicpm5": MINICPM,
-            "ufakzeka": UFAKZEKA, "spark2_5": SPARK, "youtu": YOUTU}
+            "ufakzeka": UFAKZEKA, "spark2_5": SPARK, "youtu": YOUTU, "laguna": LAGUNA}
 TODAY = [*FAMILIES][SEED % 6 :: 6] if BRIEF else [*FAMILIES][SEED % 2 :: 2]  # fewer where the processor is emulated
 VARIED = [*share(product(FAMILIES, VARIANTS), 6)]  # of all families and variants, others each day
 CJK = "\u4e2d\u6587\u7684\u4e00\u3042\u30ab\u30fb\u309b\ud55c\uae00\u3400"
@@ -67,7 +68,7 @@ KINDS = " \t\n!'/7aAst\u3000\u00a0\u00a1\u3002\U0001f600\u00e9\u00c9\u01c5\u4e2d
 CORES = [
     "'s", "'S", "'re", "'vE", "'ll", "'lx", "'r", "'rx", "'m'd", "'sing", "'llama", "'s's", "'s'sx", "I'd've", "I'd'vex", "'\u017f",
     "a'\u017fb", "'\u017f's", " 's", "!'s", "''s", "'!s", "1's", "\n's", "\t's", "\u3000's", "\u00a1's", "s'", "'s\n", "'s 's", "'s!\n",
-    "'s1", "'\u00e9", "!\n/", "!\n/\n/!", "/\n/a", "a/\n\n//b", "\n/", " /\n/\n", "aB", "aBc", "ABc", "AB", "a\u4e2dB", "\u4e2dB",
+    "'s1", "'\u00e9", "!\n/", "!\n/\n/!", "/\n/a", "a/\n\n//b", "!\r \r \n\r\n\n", "\n/", " /\n/\n", "aB", "aBc", "ABc", "AB", "a\u4e2dB", "\u4e2dB",
     "\u4e2dBa", "A\u4e2dB", "\u0301B", "!\u0301", "!!\u0301a", " !\u0301", "\u0301!", "\u0301a", "1\u0301", "a\u0301b", "\u01c5a", "a\u01c5",
     "1\u06612", "12345678\u0661", "\u0661\u0662\u0663\u0664", "1\u00b22", " \n \n  x", "!\r\n\n a", " \t!abc\u00e9", "\u3000\u3000\n\u3000x",
     "\u3000!", "!\u3000a", "\U0001f600a", "\U0001f600\n", "!\u00e9", "\u00a1a", "\u00a1\n", "\n  7", "  7", "  !", "  \u0661", "\n  ", "\u1e9e's",
@@ -205,8 +206,8 @@ def test_cores_in_pairs(name: str) -> None:
 @each_family
 def test_blanks_after_a_newline(name: str) -> None:
     ends = ("\nb", "b", "!", "7", "\u00e9", "\u3000b", "'s", "")
-    for blanks, end, offset in share(product([1, 2, *range(55, 70), 127, 200], ends, range(66)), 10):
-        check(name, "b" * (offset + blanks % 3) + "\n" + " " * blanks + end + "c" * (70 * (offset % 2)))
+    for blanks, end, offset, newline in share(product([1, 2, *range(55, 70), 127, 200], ends, range(66), "\n\r"), 20):
+        check(name, "b" * (offset + blanks % 3) + newline + " " * blanks + end + "c" * (70 * (offset % 2)))
 
 
 def random_texts(chance: random.Random, name: str, count: int) -> Iterator[str]:
