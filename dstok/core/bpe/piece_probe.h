@@ -141,47 +141,46 @@ static uint32_t *few_others(const PieceTable *t, const uint8_t *text, uint32_t l
 #define PROBE_FEW(name, target, Found, low, of_short, of_long, value_of, unpack) \
     target static int name(const PieceTable *t, const uint8_t *text, const uint64_t *ends, int whole, const char *ints, \
                            uint32_t *out) { \
-        const PieceTable table = *t; /* the compiler need not read it back after each store */ \
-        const uint64_t *lines[FEW]; \
-        uint64_t keys[FEW][3]; \
-        uint32_t *end = out, lengths[FEW], start = 0; \
-        size_t pieces = 0; \
-        for (uint32_t block = 0; block < 2; block++) \
-            for (uint64_t left = ends[block]; left; left &= left - 1) { \
-                uint32_t stop = block * (uint32_t)whole + (uint32_t)__builtin_ctzll(left), length = stop - start; \
-                uint64_t *key = keys[pieces]; \
-                memcpy(key, text + start, WORD); \
+        /* least: the lowest byte of a value of the piece's length with one id */ \
+        struct { const uint64_t *line; const uint8_t *at; uint64_t key[3], least; } pieces[FEW], *last = pieces, *p; \
+        const uint8_t *at = text, *base = text; \
+        uint32_t *end = out; \
+        for (int block = 0; block < 2; block++, base += whole) \
+            for (uint64_t left = ends[block]; left; left &= left - 1, last++) { \
+                const uint8_t *stop = base + __builtin_ctzll(left); \
+                uint64_t length = (uint64_t)(stop - at), key; \
+                memcpy(&key, at, WORD); \
                 if (length <= WORD) { \
-                    key[0] = low(key[0], length); \
-                    lines[pieces] = key8_line(&table, key[0]); \
+                    last->key[0] = key = low(key, (uint32_t)length); \
+                    last->line = key8_line(t, key); \
                 } else { /* above MIDDLE the value is of another length */ \
-                    memcpy(key + 1, text + start + WORD, MIDDLE - WORD); \
-                    key[1] = low(key[1], length - WORD); \
-                    key[2] = low(key[2], length > 2 * WORD ? length - 2 * WORD : 0); \
-                    lines[pieces] = key24_line(&table, key); \
+                    memcpy(last->key, at, MIDDLE); \
+                    last->key[1] = low(last->key[1], (uint32_t)length - WORD); \
+                    last->key[2] = low(last->key[2], length > 2 * WORD ? (uint32_t)length - 2 * WORD : 0); \
+                    last->line = key24_line(t, last->key); \
                 } \
-                __builtin_prefetch(lines[pieces]); \
-                lengths[pieces++] = length; \
-                start = stop; \
+                __builtin_prefetch(last->line); \
+                last->least = 4 * length + 1; \
+                last->at = at; \
+                at = stop; \
             } \
-        for (size_t i = 0; i < pieces; text += lengths[i++]) { \
-            const uint64_t *key = keys[i]; \
-            Found found = lengths[i] <= WORD ? of_short(lines[i], key[0]) : of_long(lines[i], key[0], key[1], key[2]); \
+        for (p = pieces; p < last; p++) { \
+            const uint64_t *key = p->key; \
+            Found found = p->least <= 4 * WORD + 1 ? of_short(p->line, key[0]) : of_long(p->line, key[0], key[1], key[2]); \
             uint64_t value = value_of(found); \
             /* Is the value of this length, and has it ids? */ \
-            if (__builtin_expect((value & 0xFF) - 4 * (uint64_t)lengths[i] - 1 < 3, 1)) { \
+            if (__builtin_expect((value & 0xFF) - p->least < 3, 1)) { \
                 unpack(found, end); \
                 if (ints) \
                     __builtin_prefetch(ints + INT_BYTES * (value >> 8 & ((1 << VALUE_ID_BITS) - 1))); \
                 end += value & 3; \
-            } else if (!(end = few_others(t, text, lengths[i], value, end))) { \
+            } else if (!(end = few_others(t, p->at, (uint32_t)p->least >> 2, value, end))) { \
                 return PROBE_FAILED; \
             } \
         } \
         return (int)(end - out); \
     }
 
-static inline uint64_t few_value(uint64_t value) { return value; }
-PROBE_FEW(few_portable, , uint64_t, key_low, key8_value, key24_value, few_value, piece_unpack)
+PROBE_FEW(few_portable, , uint64_t, key_low, key8_value, key24_value, (uint64_t), piece_unpack)
 
 #endif

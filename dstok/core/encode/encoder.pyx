@@ -372,9 +372,8 @@ cdef class Encoder:
         """Return the ids of `text` as a list."""
         cdef uint32_t ids[SHORT_IDS]
         cdef int count = short_ids(self, text, policy, ints_below(self.size), ids)
-        if count != GENERAL:
-            return ints_list(ids, count, self.size)
-        return self.run_text(text, policy, replace, IDS, as_list)
+        return self.run_text(text, policy, replace, IDS, as_list) if count == GENERAL else ints_list(
+            ids, count, self.size)
 
     cpdef object encode_array(self, text, Policy policy, bint replace):
         """Return the ids of `text` as uint32[n]."""

@@ -355,9 +355,8 @@ cdef class Policy:
 
         Reads up to `FIRST_PAD` bytes after it.
         """
-        if 0 < self.firsts.count <= FIRST_MOST and not self.firsts.level.first_in(&self.firsts, text, length):
-            return True
-        return first_of(&self.firsts, text, 0, length) == length
+        return 0 < self.firsts.count <= FIRST_MOST and not self.firsts.level.first_in(&self.firsts, text, length) or (
+            first_of(&self.firsts, text, 0, length) == length)
 
     def absent(self, const uint8_t[::1] text not None) -> bool:
         """Tell whether no token's content is in valid UTF-8, whatever its flags say."""
