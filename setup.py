@@ -43,15 +43,15 @@ HEADERS = sorted(str(path.relative_to(ROOT)) for pattern in ("dstok/core/*/*.h",
                  for path in ROOT.glob(pattern))
 DIRECTIVES = {"language_level": 3, "boundscheck": False, "wraparound": False, "cdivision": True, "autotestdict": False,
               "freethreading_compatible": True, "annotation_typing": False}  # of Cython, for all of the core
-# Emulated code is slow either way: what takes longer is to compile it. Tables to unwind the stack would be 1 % of the
-# wheel: nothing here throws.
+# Emulated code is slow either way: what takes longer is to compile it, a minute for the kernels alone with -O1, ten
+# seconds so. Tables to unwind the stack would be 1 % of the wheel: nothing here throws.
 OPTIONS = [] if os.name == "nt" else ["-O0" if EMULATED else "-O3", "-g0", "-fno-asynchronous-unwind-tables"]
 # Modules without a loop over a text of the user's, and the option that makes them smaller: the wheel has little room.
 # Models load as fast (15 pairs of processes: 0.97 to 1.01), and 65 kB of the wheel are saved.
 SMALL = {"check/proofs.pyx": "-Os", **dict.fromkeys(("_shared.c", "bpe/facts.pyx", "bpe/tables.pyx", "cpu/level.pyx",
                                                      "text/model_json.pyx"), "-O2")}
 if EMULATED:
-    SMALL = {"kernels/levels.pyx": "-O1"}  # the emulation itself, whose instructions are functions
+    SMALL = {}
 
 
 def extension(source: str) -> Extension:

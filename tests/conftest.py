@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import Generator, Iterator
 from functools import partial
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -21,7 +22,7 @@ import needs
 import pytest
 import shares
 from hypothesis import HealthCheck, settings
-from reference import DEEP
+from reference import DEEP, PART
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 if not (CHECKOUT / "dstok" / "core" / "encode" / f"encoder{EXTENSION_SUFFIXES[0]}").exists():
@@ -49,16 +50,33 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(partial(os.environ.__delitem__, "DSTOK_TEST_IMAGES"))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
-    """The tests of a group follow one another, where the first of them stood; those of a browser, which are the longest
-    group and mostly wait, come first: at the end one process would wait for them alone."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Function]) -> None:
+    """Some cases are left to nights. The tests of a group follow one another, where the first of them stood; those of a browser,
+    which are the longest group and mostly wait, come first: at the end one process would wait for them alone."""
     for item in items:
         for name in needs.markers(item):
             item.add_marker(name)
+    if PART > 1:
+        left = for_nights(items)
+        config.hook.pytest_deselected(items=[*left])
+        items[:] = [item for item in items if item not in left]
     found = {item: groups.group_of(item.nodeid) for item in items}
     first = {group: number for number, group in reversed(list(enumerate(found.values())))}
     first |= {found[item]: -1 for item in items if item.get_closest_marker("browser")}
     items.sort(key=lambda item: (first[found[item]], found[item]))
+
+
+def for_nights(items: list[pytest.Function]) -> set[pytest.Function]:
+    """What a commit leaves to nights: tests that are marked so; of a test with several lists of parameters a commit tries each
+    value, a night all combinations. A night has no corpora: no test that needs them is left to it."""
+    tests = defaultdict[str, dict[pytest.Function, tuple[str, ...]]](dict)
+    for item in items:
+        if hasattr(item, "callspec"):
+            tests[item.nodeid.partition("[")[0]][item] = tuple(item.callspec._idlist)
+    left = {item for cases in tests.values() for tried in [shares.diagonal(cases.values())]
+            for item, values in cases.items() if values not in tried}
+    left |= {item for item in items if item.get_closest_marker("night")}
+    return {item for item in left if "corpora" not in needs.markers(item)}
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -127,6 +127,7 @@ def test_small_models(name: str, place: Path, tmp_path: Path) -> None:
     assert_all_same(tmp_path / "x.json", place)
 
 
+@pytest.mark.night
 @pytest.mark.parametrize("name", REAL)
 def test_real_models(name: str, place: Path, tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text(real_json(name), encoding="utf-8")

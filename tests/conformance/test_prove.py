@@ -192,6 +192,7 @@ def test_a_growing_text_that_loses_a_character(monkeypatch: pytest.MonkeyPatch) 
     assert dict(steps(dstok.load("deepseek-v3")))["growing texts"]().faults
 
 
+@pytest.mark.night
 @pytest.mark.parametrize("name", [*share(REAL, 3)])
 def test_real_models(name: str) -> None:
     found = prove(dstok.Tokenizer.from_str(smaller_json(name)))

@@ -45,6 +45,7 @@ def test_small_files(case: int) -> None:
     assert write_tokenizer_json(ours._describe()) == again
 
 
+@pytest.mark.night
 @pytest.mark.parametrize(("name", "size"), [*((name, "small") for name in SMALL),
                                             *((name, "whole") for name in whole("tokenizer.json"))])
 def test_real_files(name: str, size: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from hypothesis import HealthCheck, settings
 
 DEEP, BRIEF = (os.environ.get("DSTOK_PROFILE") == name for name in ("deep", "brief"))
-PART = {"nightly": 1, "brief": 10}.get(os.environ.get("DSTOK_PROFILE", ""), 8)  # one of so many of the night's cases
+PART = {"nightly": 1, "deep": 1, "brief": 10}.get(os.environ.get("DSTOK_PROFILE", ""), 8)  # one of so many of the night's cases
 
 
 def examples(count: int, deep: int | None = None) -> settings:

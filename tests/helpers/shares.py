@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from reference import BRIEF, DEEP, PART
@@ -46,6 +46,16 @@ def seeds(count: int, daily: int, day: int = SEED) -> Iterable[int]:
         return range(count)
     daily = 1 if BRIEF else max(daily // PART, 1)
     return [number % count for number in range(day * daily, (day + 1) * daily)]
+
+
+def diagonal(cases: Iterable[Sequence[str]]) -> set[tuple[str, ...]]:
+    """Of all combinations of the values of some lists, as few as have each value.
+
+    >>> sorted(diagonal(["ax", "ay", "bx", "by", "cx", "cy"]))
+    [('a', 'x'), ('b', 'y'), ('c', 'x')]
+    """
+    lists = [[*dict.fromkeys(values)] for values in zip(*cases)]
+    return {tuple(values[number % len(values)] for values in lists) for number in range(max(map(len, lists)))}
 
 
 def chance_of_today(name: str) -> random.Random:

@@ -372,6 +372,7 @@ def test_in_a_spawned_process(tmp_path: Path) -> None:
     assert found.stdout.decode().strip() == f"{tok(TEXT)['input_ids']} True"
 
 
+@pytest.mark.night
 def test_datasets_gives_a_tokenizer_one_hash_in_each_process(tmp_path: Path) -> None:
     """By the hash of what it maps with, `Dataset.map` finds its cache. A process imports for seconds: one for all settings."""
     pytest.importorskip("datasets")

@@ -139,6 +139,7 @@ def test_segments(name: str) -> None:
         assert ours.encode_segments([(text[:cut], True), (text[cut:], True)]) == ours.encode(text)
 
 
+@pytest.mark.night
 @pytest.mark.parametrize("name", ["superbpe", "tiny-aya"])
 def test_prove(name: str) -> None:
     with few_texts():

@@ -230,10 +230,10 @@ def test_files_of_one_tokenizer_share_a_row(tmp_path: Path, monkeypatch: pytest.
     first, second, third = map(models.same, paths)
     assert first == second != third
     monkeypatch.setattr(models, "_texts", lambda: iter(["ab <x>\n\nba"]))
+    monkeypatch.setattr(models, "pre_type", lambda *given: SimpleNamespace(proof="nearest"))  # which takes seconds to find
     found = models.row(first, paths[:2], speed=False)
     assert [found[name] for name in ("names", "texts", "different", "chats", "pre_type")] == [["0", "1"], 6, 0, 0, ""]
     monkeypatch.setattr("dstok.Tokenizer.encode_batch", lambda self, lines: [[0]] * len(lines))
-    monkeypatch.setattr(models, "pre_type", lambda *given: SimpleNamespace(proof="nearest"))  # found above, in seconds
     assert models.row(first, paths[:2], speed=False)["different"] == 6
 
 

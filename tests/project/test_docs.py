@@ -89,6 +89,7 @@ def headings(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
+@pytest.mark.night
 def test_every_page_of_the_site_has_its_text(tmp_path: Path) -> None:
     """Sphinx writes pages of its own, such as search.html, over those of the same name."""
     pytest.importorskip("myst_parser")

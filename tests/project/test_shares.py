@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import doctest
+from itertools import product
 
 import pytest
 import shares
-from shares import share
+from shares import diagonal, share
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +37,15 @@ def test_the_deep_profile_has_the_whole_and_the_brief_one_a_tenth(monkeypatch: p
     assert 8 <= len(list(share(range(1000), 10))) <= 12
     monkeypatch.setattr(shares, "DEEP", True)
     assert list(share(range(1000), 10)) == list(range(1000))
+
+
+@pytest.mark.parametrize("sizes", [(1,), (5,), (2, 4), (3, 4), (13, 4, 2)], ids=str)
+def test_a_diagonal_has_each_value(sizes: tuple[int, ...]) -> None:
+    """In no more cases than the longest list has values, all of them cases of the product."""
+    cases = [*product(*("abcdefghijklm"[:size] for size in sizes))]
+    chosen = diagonal(cases)
+    assert len(chosen) == max(sizes) and chosen <= {*cases}
+    assert [len({*values}) for values in zip(*chosen)] == [*sizes]
 
 
 def test_the_example() -> None:

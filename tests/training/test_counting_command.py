@@ -131,6 +131,7 @@ def test_stopped_while_the_folder_is_removed(tmp_path: Path, monkeypatch: pytest
     assert after > 3 and rows(out.read_bytes()) == wanted(path.read_text()) and not work.exists()
 
 
+@pytest.mark.night
 @pytest.mark.parametrize("seed", seeds(1000, 1))
 def test_killed_at_any_moment(inputs: Any, seed: int, tmp_path: Path) -> None:
     paths, expected = inputs

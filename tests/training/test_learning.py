@@ -203,6 +203,7 @@ def test_little_memory() -> None:
     assert lines[0] == "MemoryError" and lines[-1].startswith("done ") and set(lines) == {"MemoryError", lines[-1]}, lines
 
 
+@pytest.mark.night
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's /proc")
 def test_forecast_of_memory() -> None:
     """No training takes more than its forecast; with the least memory that is not refused, the merges are the same."""
