@@ -67,8 +67,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Func
 
 
 def for_nights(items: list[pytest.Function]) -> set[pytest.Function]:
-    """What a commit leaves to nights: tests that are marked so; of a test with several lists of parameters a commit tries each
-    value, a night all combinations. A night has no corpora: no test that needs them is left to it."""
+    """Returns the cases that a commit leaves to nights. Those of a test with the mark `night` are left. Of a test with several
+    lists of parameters a commit tries each value, and a night tries all combinations. A test that needs the corpora is never
+    left, since a night has none."""
     tests = defaultdict[str, dict[pytest.Function, tuple[str, ...]]](dict)
     for item in items:
         if hasattr(item, "callspec"):

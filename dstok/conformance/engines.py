@@ -49,7 +49,7 @@ def library_faults(name: str) -> Iterator[None]:
     except DstokError:
         raise
     except Exception as error:
-        words = reason(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+        words = reason(error) if getattr(error, "strerror", None) else f"{type(error).__name__}: {error}"
         raise CandidateError(f"{name}: {words.splitlines()[0][:200]}") from error
 
 

@@ -103,6 +103,9 @@ def test_texts_without_documents() -> None:
 
 
 def test_errors() -> None:
+    def silent(text: str) -> list[int]:
+        raise OSError
+
     def failing(text: str) -> list[int]:
         raise RuntimeError("no ids today")
 
@@ -113,6 +116,7 @@ def test_errors() -> None:
         ("a.txt", {}, FileError, "a.txt: expected utf-8, found byte 0xe9 at byte offset 3"),
         ("in", {"tokenizers": {}}, ArgumentError, "expected at least one tokenizer"),
         ("in", {"tokenizers": {"x": failing}}, CandidateError, "x: .*a.jsonl: RuntimeError: no ids today"),
+        ("in", {"tokenizers": {"x": silent}}, CandidateError, "x: .*a.jsonl: OSError: $"),
         ("in", {"tokenizers": {"x": "tokenizers:in/a.jsonl"}}, CandidateError, "tokenizers:in/a.jsonl: "),
         ("in", {"tokenizers": {"x": "tiktoken:none"}}, CandidateError, "tiktoken:none"),
         ("in", {"tokenizers": {"x": "no_module:none"}}, CandidateError, "no_module"),
